@@ -1,0 +1,1 @@
+"""The experiments that show what each link of optax_sign is worth."""

@@ -1,0 +1,1 @@
+"""One module a source document: its runs, its figures, its claims."""
