@@ -1,0 +1,23 @@
+"""What every optimizer ends with: decoupled weight decay, then the learning rate."""
+
+import numbers
+from typing import Any
+
+import optax
+
+from optax_sign._checks import check_rates
+
+
+def chain_with_decay(
+    *links: optax.GradientTransformation,
+    learning_rate: optax.ScalarOrSchedule,
+    weight_decay: optax.ScalarOrSchedule,
+    mask: Any,
+) -> optax.GradientTransformationExtraArgs:
+    """``links``, then decay (multiplied by the rate), then ``-learning_rate``."""
+    check_rates(learning_rate, weight_decay)
+    decay = optax.add_decayed_weights(weight_decay, mask)
+    if isinstance(weight_decay, numbers.Real) and weight_decay == 0:
+        # optax's decay link asks for the parameters even when there is none.
+        decay = optax.identity()
+    return optax.chain(*links, decay, optax.scale_by_learning_rate(learning_rate))

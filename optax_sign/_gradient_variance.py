@@ -1,0 +1,127 @@
+"""Loss, gradient and the gradient's variance within one mini-batch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from optax_sign import _moments
+from optax_sign._checks import check_range
+
+
+def value_and_grad_and_variance(
+    loss_fn: Callable[..., jax.Array], chunk_size: int | None = None
+) -> Callable[..., tuple[jax.Array, Any, Any]]:
+    r"""Make a function for loss, mean gradient and the variance of that mean.
+
+    For a batch of :math:`B` examples with gradients :math:`g_k`:
+
+    .. math::
+      g = \frac{1}{B} \sum_k g_k, \qquad
+      \hat s = \frac{1}{B (B - 1)} \sum_k |g_k - g|^2
+
+    :math:`\hat s` is the unbiased estimate of the variance of :math:`g`, which
+    ``update(..., variance=...)`` of a ``variance="mini_batch"`` optimizer takes.
+    Sums are centred, so a large mean costs no accuracy.
+
+    Args:
+      loss_fn: ``loss_fn(params, *example)``, the scalar loss of ONE example.
+      chunk_size: number of examples whose gradients are held at once, at least 1;
+        ``None`` holds all of them. Memory is ``chunk_size`` times the parameters.
+
+    Returns:
+      ``f(params, *batch) -> (loss, gradient, variance)``, where the arrays of
+      ``batch`` have the shape ``(B, ...)``, ``loss`` is the mean, ``gradient`` is
+      like ``params`` and ``variance`` too, but real and float32 or wider.
+
+    Raises:
+      ValueError: ``chunk_size`` is out of range, a batch has fewer than two
+        examples, or its arrays differ in length.
+
+    Source: Balles and Hennig, *Dissecting Adam* (arXiv 1705.07774), appendix D.
+
+    >>> import jax.numpy as jnp
+    >>> from optax_sign import value_and_grad_and_variance
+    >>> squared_error = lambda w, x: (w - x) ** 2 / 2
+    >>> f = value_and_grad_and_variance(squared_error)
+    >>> loss, gradient, variance = f(jnp.array(0.0), jnp.array([1.0, 3.0]))
+    >>> float(loss), float(gradient), float(variance)
+    (2.5, -2.0, 1.0)
+    """
+    check_range("chunk_size", chunk_size, 1)
+    per_example = jax.value_and_grad(loss_fn)
+
+    def chunk_moments(params, chunk):
+        """Mean loss, mean gradient and sum of squared deviations of a chunk."""
+        in_axes = (None,) + (0,) * len(chunk)
+        losses, gradients = jax.vmap(per_example, in_axes)(params, *chunk)
+        means = jax.tree.map(lambda g: jnp.mean(_moments.widen(g), axis=0), gradients)
+        deviations = jax.tree.map(
+            lambda g, mean: jnp.sum(
+                _moments.squared_magnitude(_moments.widen(g) - mean), axis=0
+            ),
+            gradients,
+            means,
+        )
+        return jnp.mean(_moments.widen(losses)), means, deviations
+
+    def value_grad_variance(params, *batch):
+        size = _batch_size(batch)
+        chunk = size if chunk_size is None else min(chunk_size, size)
+        whole = size - size % chunk
+        first = chunk_moments(params, jax.tree.map(lambda x: x[:chunk], batch))
+
+        def step(carry, items):
+            done, moments = carry
+            new = chunk_moments(params, items)
+            return (done + chunk, _merge(moments, done, new, chunk)), None
+
+        moments = first
+        if whole > chunk:
+            rest = jax.tree.map(
+                lambda x: x[chunk:whole].reshape(-1, chunk, *x.shape[1:]), batch
+            )
+            (_, moments), _ = jax.lax.scan(step, (jnp.float32(chunk), first), rest)
+        if whole < size:
+            last = chunk_moments(params, jax.tree.map(lambda x: x[whole:], batch))
+            moments = _merge(moments, whole, last, size - whole)
+        loss, means, deviations = moments
+        gradient = jax.tree.map(
+            lambda mean, p: mean.astype(jnp.result_type(p)), means, params
+        )
+        variance = jax.tree.map(lambda d: d / (size * (size - 1)), deviations)
+        return loss, gradient, variance
+
+    return value_grad_variance
+
+
+def _merge(left, left_size, right, right_size):
+    """The moments of two groups of examples together (Chan et al., 1979)."""
+    loss, mean, deviation = left
+    new_loss, new_mean, new_deviation = right
+    share = right_size / (left_size + right_size)
+    loss += share * (new_loss - loss)
+    merged = jax.tree.map(lambda a, b: a + share * (b - a), mean, new_mean)
+    deviation = jax.tree.map(
+        lambda d, e, a, b: (
+            d + e + share * left_size * _moments.squared_magnitude(b - a)
+        ),
+        deviation,
+        new_deviation,
+        mean,
+        new_mean,
+    )
+    return loss, merged, deviation
+
+
+def _batch_size(batch):
+    sizes = {jnp.shape(x)[0] if jnp.ndim(x) else 0 for x in jax.tree.leaves(batch)}
+    if len(sizes) != 1:
+        raise ValueError(
+            f"batch must hold arrays of one length, got lengths {sorted(sizes)}."
+        )
+    size = sizes.pop()
+    if size < 2:
+        raise ValueError(f"batch must hold at least 2 examples, got {size}.")
+    return size

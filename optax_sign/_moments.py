@@ -1,0 +1,108 @@
+"""What the links share: moving averages in narrow dtypes, bias correction, rho."""
+
+import functools
+import math
+import numbers
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike, DTypeLike
+
+
+def is_none(leaf: Any) -> bool:
+    """Tell a ``None`` leaf, which optax lets stand for "no parameter here"."""
+    return leaf is None
+
+
+def at_least_float32(*operands: Any) -> Any:
+    """The dtype of arithmetic on ``operands``: their promotion, float32 or wider."""
+    dtypes = [jnp.result_type(operand) for operand in operands]
+    return functools.reduce(jnp.promote_types, dtypes, jnp.dtype(jnp.float32))
+
+
+def widen(leaf: ArrayLike) -> jax.Array:
+    """``leaf`` in the dtype in which it is computed with."""
+    return jnp.asarray(leaf, at_least_float32(leaf))
+
+
+def squared_magnitude(leaf: jax.Array) -> jax.Array:
+    """``|leaf|**2``, real also for complex leaves."""
+    return jnp.real(leaf * jnp.conj(leaf))
+
+
+def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> Any:
+    """Zeros shaped like ``params``, for an accumulator.
+
+    Args:
+      params: tree of arrays or of shapes.
+      dtype: the accumulator's dtype; ``None`` takes each parameter's own. A real
+        ``dtype`` never narrows a complex leaf to its real part.
+      real: the accumulator holds magnitudes, so complex leaves get real zeros.
+    """
+
+    def leaf(p):
+        own = jnp.result_type(p)
+        if jnp.issubdtype(own, jnp.complexfloating):
+            own = jnp.finfo(own).dtype if real else own
+            return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
+        return jnp.zeros_like(p, dtype=dtype or own)
+
+    return jax.tree.map(leaf, params)
+
+
+def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
+    """``beta * ema + (1 - beta) * values``: computed wide, in the dtypes of ``ema``.
+
+    What is returned is what will be stored, so a step taken from it agrees with
+    the state it leaves behind, and XLA can update the state in place. Where
+    ``values`` has ``None``, the average stays as it is.
+    """
+
+    def leaf(value, average):
+        if value is None:
+            return average
+        wide = at_least_float32(value, average)
+        new = beta * average.astype(wide) + (1 - beta) * value.astype(wide)
+        stored = new.astype(average.dtype)
+        if stored.dtype == wide:
+            return stored
+        # XLA may skip the rounding of a narrow value that it widens again.
+        return jax.lax.optimization_barrier(stored)
+
+    return jax.tree.map(leaf, values, ema, is_leaf=is_none)
+
+
+def log_beta(beta: ArrayLike) -> ArrayLike:
+    """``log(beta)``, in double precision where ``beta`` is a Python number.
+
+    Rounding 0.999 to float32 first would move ``1 - beta`` by 3e-5 of itself.
+    """
+    if isinstance(beta, numbers.Real):
+        return math.log(beta) if beta > 0 else -math.inf
+    return jnp.log(beta)
+
+
+def one_minus_power(beta: ArrayLike, count: ArrayLike, dtype: Any) -> jax.Array:
+    """``1 - beta**count`` without cancellation; ``1 - beta`` itself at ``count = 1``.
+
+    So the first value of a bias-corrected average is the value averaged.
+    """
+    terms = jnp.expm1(jnp.asarray(count, dtype) * log_beta(beta)) / jnp.expm1(
+        jnp.asarray(log_beta(beta), dtype)
+    )
+    return jnp.asarray(1 - beta, dtype) * terms
+
+
+def rho(beta: ArrayLike, count: ArrayLike, dtype: Any) -> jax.Array:
+    """Sum of the squared weights of a bias-corrected average of ``count`` values."""
+    power = jnp.exp(jnp.asarray(count, dtype) * log_beta(beta))
+    weight = jnp.asarray((1 - beta) / (1 + beta), dtype)
+    return weight * (1 + power) / one_minus_power(beta, count, dtype)
+
+
+def one_minus_rho(beta: ArrayLike, count: ArrayLike, dtype: Any) -> jax.Array:
+    """``1 - rho(beta, count)`` without cancellation; exactly 0 at ``count = 1``."""
+    past = -jnp.expm1(jnp.asarray(count - 1, dtype) * log_beta(beta))
+    weight = jnp.asarray(2 * beta / (1 + beta), dtype)
+    return weight * past / one_minus_power(beta, count, dtype)

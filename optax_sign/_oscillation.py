@@ -1,0 +1,135 @@
+"""How much parameters oscillate: length of the path over the way gained."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from optax_sign import _moments
+
+
+class TrackOscillationState(NamedTuple):
+    """State of :func:`track_oscillation`."""
+
+    count: ArrayLike  # shape (), int32: updates so far
+    path: Any  # like the parameters, real, float32 or wider: sum of the |updates|
+    displacement: Any  # like the parameters, float32 or wider: sum of the updates
+
+
+class Oscillation(NamedTuple):
+    """What :func:`oscillation` measures."""
+
+    mean: jax.Array  # shape (), float: Q, over the parameters that have moved
+    left_out: jax.Array  # shape (), int32: parameters without displacement
+
+
+def track_oscillation() -> optax.GradientTransformationExtraArgs:
+    r"""Pass updates through and add up each parameter's path and displacement.
+
+    .. math::
+      q = \frac{\sum_t |\Delta\theta_t|}{|\sum_t \Delta\theta_t|} \ge 1
+
+    where :math:`\Delta\theta_t` are the ``updates`` that go through, so this
+    should be the last link of a chain. Read the result with :func:`oscillation`;
+    a window begins where the state is made anew.
+
+    State: 8 bytes per parameter.
+
+    Returns:
+      The link; its state is a :class:`TrackOscillationState`.
+
+    Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
+    2010.11041), Figures 1 and 2.
+
+    >>> import jax.numpy as jnp
+    >>> from optax_sign import oscillation, track_oscillation
+    >>> tx = track_oscillation()
+    >>> state = tx.init(jnp.zeros(2))
+    >>> for update in ([1.0, 1.0], [1.0, -0.5]):
+    ...     _, state = tx.update(jnp.array(update), state)
+    >>> oscillation(state).mean  # of 2/2 and 1.5/0.5
+    Array(2., dtype=float32)
+    """
+
+    def init_fn(params):
+        wide = jax.tree.map(_moments.widen, _moments.zeros_like(params, None))
+        return TrackOscillationState(
+            count=jnp.zeros([], jnp.int32),
+            path=_moments.zeros_like(wide, None, real=True),
+            displacement=wide,
+        )
+
+    def update_fn(updates, state, params=None, **extra_args):
+        del params, extra_args
+
+        def walk(total, update):
+            return total if update is None else total + update.astype(total.dtype)
+
+        def lengthen(total, update):
+            return total if update is None else walk(total, jnp.abs(update))
+
+        none = {"is_leaf": _moments.is_none}
+        return updates, TrackOscillationState(
+            count=optax.safe_increment(state.count),
+            path=jax.tree.map(lengthen, state.path, updates, **none),
+            displacement=jax.tree.map(walk, state.displacement, updates, **none),
+        )
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def oscillation(state: Any) -> Oscillation:
+    r"""The oscillation index Q since the start of the window.
+
+    .. math::
+      Q = \mathrm{mean}_i \; \frac{\mathrm{path}_i}{|\mathrm{displacement}_i|}
+
+    over the parameters :math:`i` whose displacement is not 0; Q is NaN where none
+    has moved.
+
+    Args:
+      state: a :class:`TrackOscillationState`, or the state of any chain, wrapper or
+        partition that holds one or more of them: their parameters are pooled.
+
+    Returns:
+      Q and the number of parameters left out.
+
+    Raises:
+      ValueError: ``state`` holds no :class:`TrackOscillationState`.
+
+    Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
+    2010.11041), Figures 1 and 2.
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> from optax_sign import oscillation, track_oscillation
+    >>> tx = optax.chain(optax.sgd(0.1), track_oscillation())
+    >>> _, state = tx.update(jnp.array([1.0, 0.0]), tx.init(jnp.zeros(2)))
+    >>> oscillation(state)
+    Oscillation(mean=Array(1., dtype=float32), left_out=Array(1, dtype=int32))
+    """
+
+    def found(node):
+        return isinstance(node, TrackOscillationState)
+
+    windows = [s for s in jax.tree.leaves(state, is_leaf=found) if found(s)]
+    if not windows:
+        raise ValueError(
+            "state must hold a TrackOscillationState: chain track_oscillation() "
+            f"last, got {type(state).__name__}."
+        )
+    total, moved, size = jnp.zeros([]), jnp.zeros([], jnp.int32), 0
+    for window in windows:
+        paths, ways = window.path, window.displacement
+        for path, way in zip(
+            jax.tree.leaves(paths), jax.tree.leaves(ways), strict=True
+        ):
+            way = jnp.abs(way)
+            ratios = jnp.where(way > 0, path / jnp.where(way > 0, way, 1), 0)
+            total += jnp.sum(ratios)
+            moved += jnp.sum(way > 0, dtype=jnp.int32)
+            size += way.size
+    mean = jnp.where(moved > 0, total / jnp.maximum(moved, 1), jnp.nan)
+    return Oscillation(mean=mean, left_out=size - moved)

@@ -1,0 +1,108 @@
+"""Which weights does the loss not see the size of?"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from optax_sign import _moments
+from optax_sign._checks import check_range
+
+# Below this share of the largest |gradient| * |leaf|, a gradient is round-off: that
+# of a bias before a normalisation layer, which the loss does not depend on at all.
+_NEGLIGIBLE = 1e-5
+
+
+def scale_invariant_mask(
+    loss_fn: Callable[..., jax.Array],
+    params: Any,
+    *args: Any,
+    key: jax.Array | None = None,
+    samples: int = 4,
+    tolerance: float = 1e-3,
+) -> Any:
+    r"""Find the leaves whose size does not change the loss.
+
+    A leaf :math:`\theta` is scale-invariant where
+
+    .. math::
+      \langle \nabla_\theta L, \theta \rangle = 0
+
+    at every size of every leaf. It is taken for one when, at each of ``samples``
+    random rescalings of all leaves (each by a factor of 1 to 10),
+    :math:`|\langle \nabla_\theta L, \theta \rangle| \le` ``tolerance``
+    :math:`\cdot \|\nabla_\theta L\| \, \|\theta\|`. Leaves of zeros are tried at
+    random values instead. A leaf that the loss does not depend on, such as a bias
+    before batch normalisation, is not selected.
+
+    Args:
+      loss_fn: ``loss_fn(params, *args)``, a scalar; with batch normalisation in
+        training mode, on a batch of typical inputs.
+      params: tree of arrays.
+      *args: further arguments of ``loss_fn``.
+      key: PRNG key of the rescalings; ``None`` is ``jax.random.key(0)``.
+      samples: number of rescalings, at least 1.
+      tolerance: largest cosine between gradient and leaf that counts as 0, in
+        (0, 1); the epsilon of normalisation layers needs some.
+
+    Returns:
+      A tree of bools like ``params``, for ``optax.masked``, :func:`adarem_s`.
+
+    Raises:
+      ValueError: an argument is out of range, or the loss is not finite at some
+        rescaling.
+
+    Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
+    2010.11041), section 3.4; Li and Arora (arXiv 1910.07454).
+
+    >>> import jax.numpy as jnp
+    >>> from optax_sign import scale_invariant_mask
+    >>> def loss(params, target):
+    ...     unit = params["weight"] / jnp.linalg.norm(params["weight"])
+    ...     return jnp.sum((params["scale"] * unit - target) ** 2)
+    >>> params = {"weight": jnp.array([1.0, 2.0]), "scale": jnp.array(1.5)}
+    >>> scale_invariant_mask(loss, params, jnp.array([1.0, -1.0]))
+    {'scale': False, 'weight': True}
+    """
+    check_range("samples", samples, 1)
+    check_range("tolerance", tolerance, 0.0, 1.0, open_low=True)
+    leaves, structure = jax.tree.flatten(params)
+    evaluate = jax.jit(jax.value_and_grad(loss_fn))
+    invariant = [leaf.size > 0 for leaf in leaves]
+    keys = jax.random.split(jax.random.key(0) if key is None else key, samples)
+    for sample_key in keys:
+        points = [
+            _rescale(leaf, jax.random.fold_in(sample_key, i))
+            for i, leaf in enumerate(leaves)
+        ]
+        loss, gradients = evaluate(jax.tree.unflatten(structure, points), *args)
+        if not jnp.isfinite(loss):
+            raise ValueError(
+                f"loss_fn must stay finite when leaves are rescaled by up to 10, got "
+                f"{float(loss)!r}."
+            )
+        gradients = jax.tree.leaves(gradients)
+        sizes = [
+            float(optax.tree.norm(g) * optax.tree.norm(p))
+            for g, p in zip(gradients, points, strict=True)
+        ]
+        products = [
+            abs(float(optax.tree.vdot(g, p).real))
+            for g, p in zip(gradients, points, strict=True)
+        ]
+        relevant = _NEGLIGIBLE * max(sizes, default=0.0)
+        invariant = [
+            before and size > relevant and product <= tolerance * size
+            for before, size, product in zip(invariant, sizes, products, strict=True)
+        ]
+    return jax.tree.unflatten(structure, invariant)
+
+
+def _rescale(leaf, key):
+    factor_key, value_key = jax.random.split(key)
+    factor = 10 ** jax.random.uniform(factor_key, dtype=jnp.float32)
+    random = jax.random.normal(value_key, leaf.shape, _moments.at_least_float32(leaf))
+    point = jnp.where(jnp.any(leaf != 0), leaf, random.astype(leaf.dtype))
+    return point * factor.astype(jnp.real(leaf).dtype)

@@ -1,0 +1,246 @@
+"""Training on a sphere: projection, and the rate that replaces weight decay."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike
+
+from optax_sign import _moments
+from optax_sign._checks import check_choice, check_range, check_rates
+
+SCOPES = ("global", "leaf")
+
+
+class ProjectToSphereState(NamedTuple):
+    """State of :func:`project_to_sphere`."""
+
+    count: ArrayLike  # shape (), int32: updates so far
+    radius: jax.Array  # shape () or (leaves,), float32 or wider: of each sphere
+
+
+class ScaleBySphereLearningRateState(NamedTuple):
+    """State of :func:`scale_by_sphere_learning_rate`."""
+
+    count: ArrayLike  # shape (), int32: updates so far
+    flat_norm: jax.Array  # shape () or (leaves,), float32 or wider: norm that the
+    #                       parameters would have had without the sphere
+
+
+def project_to_sphere(
+    radius: ArrayLike | None = None, scope: str = "global"
+) -> optax.GradientTransformationExtraArgs:
+    r"""Bend updates so that the parameters keep their norm; the last link of a chain.
+
+    .. math::
+      \Delta\theta_t = R \, \frac{\theta_t + u_t}{\|\theta_t + u_t\|} - \theta_t
+
+    where :math:`u_t` are the ``updates`` of ANY optimizer before it and :math:`R` =
+    ``radius``. Leaves of norm 0 stay at 0. Choose leaves with ``optax.masked``.
+
+    State: one number a sphere.
+
+    Args:
+      radius: norm to keep, positive; ``None`` is the norm at the first update.
+      scope: "global", one sphere for the whole tree, or "leaf", one for each array.
+        Inside ``optax.masked`` and ``optax.partition`` "global" means the leaves
+        that this link sees.
+
+    Returns:
+      The link; its state is a :class:`ProjectToSphereState`.
+
+    Raises:
+      ValueError: an argument is out of range, or ``update`` gets no parameters.
+
+    Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
+    2010.11041), Algorithm 2.
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> from optax_sign import project_to_sphere
+    >>> tx = optax.chain(optax.sgd(1.0), project_to_sphere())
+    >>> params = jnp.array([3.0, 4.0])
+    >>> updates, _ = tx.update(jnp.array([3.0, -4.0]), tx.init(params), params)
+    >>> optax.apply_updates(params, updates)  # towards (0, 8), at norm 5
+    Array([0., 5.], dtype=float32)
+    """
+    check_range("radius", radius, 0.0, open_low=True)
+    check_choice("scope", scope, SCOPES)
+
+    def init_fn(params):
+        return ProjectToSphereState(
+            count=jnp.zeros([], jnp.int32), radius=_zeros_per_sphere(params, scope)
+        )
+
+    def update_fn(updates, state, params=None, **extra_args):
+        del extra_args
+        _require(params, "project_to_sphere")
+        moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
+        target = _norms(params, scope) if radius is None else radius
+        target = jnp.asarray(target, state.radius.dtype)
+        target = jnp.where(state.count == 0, target, state.radius)
+        norm = _norms(moved, scope).astype(target.dtype)
+        ratio = jnp.where(norm > 0, target / jnp.where(norm > 0, norm, 1), 1)
+
+        def leaf(update, point, parameter, factor):
+            if update is None:
+                return None
+            bent = factor.astype(point.real.dtype) * point - parameter
+            return bent.astype(jnp.result_type(update))
+
+        updates = jax.tree.map(
+            leaf,
+            updates,
+            moved,
+            params,
+            _per_leaf(ratio, params, scope),
+            is_leaf=_moments.is_none,
+        )
+        count = optax.safe_increment(state.count)
+        return updates, ProjectToSphereState(count=count, radius=target)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def scale_by_sphere_learning_rate(
+    learning_rate: optax.ScalarOrSchedule,
+    weight_decay: optax.ScalarOrSchedule = 0.0,
+    radius: ArrayLike | None = None,
+    scope: str = "global",
+) -> optax.GradientTransformationExtraArgs:
+    r"""The step on the sphere that equals one with weight decay in flat space.
+
+    For weights that a normalisation layer follows, training on the sphere of
+    radius :math:`R` with
+
+    .. math::
+      \hat\eta_t &= \frac{\eta_t}{\alpha_t^2 (1 - \eta_t \lambda)}, \qquad
+      \alpha_0 = \|w_0\| / R \\
+      \alpha_{t+1} &= \alpha_t (1 - \eta_t \lambda)
+        \, \|\hat\theta_t - \hat\eta_t g_t\| / R
+
+    runs through the same networks as :math:`w_{t+1} = (1 - \eta_t \lambda) w_t -
+    \eta_t g(w_t)`, where :math:`\eta_t` = ``learning_rate``, :math:`\lambda` =
+    ``weight_decay`` and :math:`g_t` are the ``updates``. The link emits
+    :math:`-\hat\eta_t g_t`; chain :func:`project_to_sphere` with the same
+    ``radius`` and ``scope`` after it. As a link cannot move the parameters before
+    the first gradient, that one is taken to belong to :math:`w_0`, off the sphere
+    where ``radius`` is not the initial norm.
+
+    State: one number a sphere.
+
+    Args:
+      learning_rate: the rate :math:`\eta` of flat space, a number or a schedule.
+      weight_decay: the decay of flat space, a number or a schedule; its product
+        with the rate must stay below 1.
+      radius: norm of the sphere, positive; ``None`` reads it off the parameters.
+      scope: "global", one sphere for the whole tree, or "leaf", one for each array.
+
+    Returns:
+      The link; its state is a :class:`ScaleBySphereLearningRateState`.
+
+    Raises:
+      ValueError: an argument is out of range, or ``update`` gets no parameters.
+
+    Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
+    2010.11041), section 3.4.1; Li and Arora (arXiv 1910.07454).
+
+    >>> import jax.numpy as jnp
+    >>> from optax_sign import scale_by_sphere_learning_rate
+    >>> tx = scale_by_sphere_learning_rate(0.1, weight_decay=0.5)
+    >>> params = jnp.array([3.0, 4.0])
+    >>> tx.update(jnp.array([0.95, 0.0]), tx.init(params), params)[0]
+    Array([-0.1, -0. ], dtype=float32)
+    """
+    check_rates(learning_rate, weight_decay)
+    check_range("radius", radius, 0.0, open_low=True)
+    check_choice("scope", scope, SCOPES)
+
+    def init_fn(params):
+        return ScaleBySphereLearningRateState(
+            count=jnp.zeros([], jnp.int32), flat_norm=_zeros_per_sphere(params, scope)
+        )
+
+    def update_fn(updates, state, params=None, **extra_args):
+        del extra_args
+        _require(params, "scale_by_sphere_learning_rate")
+        dtype = state.flat_norm.dtype
+        measured = _norms(params, scope).astype(dtype)
+        first = state.count == 0
+        flat_norm = jnp.where(first, measured, state.flat_norm)
+        norm = measured
+        if radius is not None:
+            norm = jnp.where(first, measured, jnp.asarray(radius, dtype))
+        rate = _value(learning_rate, state.count, dtype)
+        shrinkage = 1 - rate * _value(weight_decay, state.count, dtype)
+        inverse_alpha = norm / jnp.where(flat_norm > 0, flat_norm, 1)
+        sphere_rate = rate * inverse_alpha**2 / shrinkage
+
+        def scale(update, factor):
+            if update is None:
+                return None
+            wide = _moments.widen(update)
+            return -factor.astype(wide.real.dtype) * wide
+
+        factors = _per_leaf(sphere_rate, params, scope)
+        steps = jax.tree.map(scale, updates, factors, is_leaf=_moments.is_none)
+        moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
+        growth = _norms(moved, scope).astype(dtype) / jnp.where(norm > 0, norm, 1)
+        flat_norm = flat_norm * shrinkage * growth
+        emitted = jax.tree.map(
+            lambda u, s: None if u is None else s.astype(jnp.result_type(u)),
+            updates,
+            steps,
+            is_leaf=_moments.is_none,
+        )
+        count = optax.safe_increment(state.count)
+        return emitted, ScaleBySphereLearningRateState(count, flat_norm)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _require(params: Any, link: str) -> None:
+    if params is None:
+        raise ValueError(f"params must be given to {link}'s update, got None.")
+
+
+def _value(number_or_schedule, count, dtype):
+    if callable(number_or_schedule):
+        return jnp.asarray(number_or_schedule(count), dtype)
+    return jnp.asarray(number_or_schedule, dtype)
+
+
+def _add(update, parameter):
+    """The moved parameter, wide; an unmoved one where there is no update."""
+    if update is None:
+        return None if parameter is None else _moments.widen(parameter)
+    return _moments.widen(update) + _moments.widen(parameter)
+
+
+def _norms(tree, scope):
+    """Norm of the whole tree, shape (), or of each leaf, shape (leaves,)."""
+    leaves = [_moments.widen(leaf) for leaf in jax.tree.leaves(tree)]
+    if scope == "global":
+        return jnp.asarray(optax.tree.norm(leaves))
+    if not leaves:
+        return jnp.zeros([0], jnp.float32)
+    return jnp.stack([optax.tree.norm(leaf) for leaf in leaves])
+
+
+def _zeros_per_sphere(params, scope):
+    """Zeros shaped and typed like :func:`_norms`, from shapes alone.
+
+    A vector over the leaves, not a tree, so that ``tree.map_params`` and sharding
+    rules do not take these numbers for parameters.
+    """
+    leaves = jax.tree.leaves(params)
+    dtype = jnp.finfo(_moments.at_least_float32(*leaves)).dtype
+    return jnp.zeros([] if scope == "global" else [len(leaves)], dtype)
+
+
+def _per_leaf(values, params, scope):
+    """The number of its sphere for each leaf of ``params``, as a tree."""
+    leaves, structure = jax.tree.flatten(params)
+    numbers = [values if scope == "global" else values[i] for i in range(len(leaves))]
+    return jax.tree.unflatten(structure, numbers)

@@ -1,0 +1,192 @@
+"""Variance adaptation: shrink each coordinate by how noisy its direction is."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.typing import ArrayLike, DTypeLike
+
+from optax_sign import _moments
+from optax_sign._checks import check_choice, check_float_dtype, check_range
+
+FACTORS = ("magnitude", "sign", "erf")
+VARIANCES = ("moving_average", "mini_batch")
+
+
+class ScaleByVarianceAdaptationState(NamedTuple):
+    """State of :func:`scale_by_variance_adaptation`."""
+
+    count: ArrayLike  # shape (), int32: updates so far
+    mu: Any  # like the parameters, mu_dtype: average of the gradients
+    nu: Any  # like the parameters, nu_dtype, real: average of the squared
+    #          gradients, or of the mini-batch variances
+
+
+def scale_by_variance_adaptation(
+    direction: optax.GradientTransformation | None = None,
+    *,
+    beta: ArrayLike = 0.9,
+    momentum: bool = True,
+    factor: str = "magnitude",
+    variance: str = "moving_average",
+    mu_dtype: DTypeLike | None = None,
+    nu_dtype: DTypeLike | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    r"""Multiply a direction by its variance-adaptation factor :math:`\gamma`.
+
+    With bias-corrected averages :math:`m_t` of the gradients and :math:`v_t` of
+    their squares, both with decay :math:`\beta` = ``beta``, and
+    :math:`\rho_t = \frac{(1-\beta)(1+\beta^{t+1})}{(1+\beta)(1-\beta^{t+1})}`:
+
+    .. math::
+      s_t &= \max(v_t - m_t^2, 0) / (1 - \rho_t), \quad s_0 = 0
+        && \text{variance of the gradient} \\
+      \sigma^2_t &= \rho_t s_t \text{ or } s_t
+        && \text{with or without } \texttt{momentum} \\
+      \gamma_t &= m_t^2 / (m_t^2 + \sigma^2_t)
+        && \texttt{factor="magnitude"} \\
+      \gamma_t &= \sqrt{m_t^2 / (m_t^2 + \sigma^2_t)}
+        && \texttt{factor="sign"} \\
+      \gamma_t &= \mathrm{erf}(|m_t| / \sqrt{2 \sigma^2_t})
+        && \texttt{factor="erf"}
+
+    and the update is :math:`\gamma_t \odot d(m_t)` with ``momentum``, else
+    :math:`\gamma_t \odot d(g_t)`, where :math:`d` = ``direction``. No learning
+    rate and no minus sign: chain ``optax.scale_by_learning_rate`` after it. Where
+    :math:`m_t = v_t = 0`, and where the square of a float32 gradient overflows,
+    the factor is 0. The factor lies in [0, 1], and the first one is 1.
+
+    With ``variance="mini_batch"``, :math:`s_t` is instead the bias-corrected
+    average, with decay :math:`\beta^2`, of the variances of the mini-batch mean
+    that each call gets as ``update(..., variance=tree)``; see
+    :func:`optax_sign.value_and_grad_and_variance`. Inside ``optax.masked`` and
+    ``optax.partition`` set ``mask_compatible_extra_args=True``.
+
+    State: 8 bytes per float32 parameter (2 + 2 with both dtypes bfloat16).
+
+    Args:
+      direction: a link without state, as ``optax.scale_by_sign()``; ``None`` is
+        the identity.
+      beta: decay of both averages, in (0, 1).
+      momentum: apply the direction to the momentum, not to the gradient.
+      factor: "magnitude", the best factor for the direction itself; "sign", that
+        of Adam for its sign; "erf", the best one for a sign under Gaussian noise.
+      variance: "moving_average" or "mini_batch".
+      mu_dtype: dtype of ``mu``; ``None`` takes each parameter's.
+      nu_dtype: dtype of ``nu``; ``None`` takes each parameter's.
+
+    Returns:
+      The link; its state is a :class:`ScaleByVarianceAdaptationState`.
+
+    Raises:
+      ValueError: an argument is out of range; ``direction`` keeps state; or
+        mini-batch variances are asked for and not given.
+
+    Source: Balles and Hennig, *Dissecting Adam* (arXiv 1705.07774), Lemma 1,
+    section 4, appendices C and D.
+
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> from optax_sign import scale_by_variance_adaptation
+    >>> tx = scale_by_variance_adaptation(optax.scale_by_sign(), factor="sign")
+    >>> state = tx.init(jnp.zeros(2))
+    >>> _, state = tx.update(jnp.array([1.0, 1.0]), state)
+    >>> updates, state = tx.update(jnp.array([1.0, -1.0]), state)
+    >>> updates.round(2)  # certain of the first sign, hardly of the second
+    Array([ 1.  , -0.05], dtype=float32)
+    """
+    check_range("beta", beta, 0.0, 1.0, open_low=True)
+    check_choice("factor", factor, FACTORS)
+    check_choice("variance", variance, VARIANCES)
+    check_float_dtype("mu_dtype", mu_dtype)
+    check_float_dtype("nu_dtype", nu_dtype)
+    mini_batch = variance == "mini_batch"
+    direction = optax.with_extra_args_support(direction or optax.identity())
+
+    def init_fn(params):
+        if jax.tree.leaves(direction.init(params)):
+            raise ValueError(
+                "direction must be a link without state, as optax.scale_by_sign()."
+            )
+        return ScaleByVarianceAdaptationState(
+            count=jnp.zeros([], jnp.int32),
+            mu=_moments.zeros_like(params, mu_dtype),
+            nu=_moments.zeros_like(params, nu_dtype, real=True),
+        )
+
+    def update_fn(updates, state, params=None, *, variance=None, **extra_args):
+        gradients = updates
+        if mini_batch and variance is None:
+            raise ValueError(
+                "variance must be the tree of mini-batch variances when the link is "
+                'made with variance="mini_batch", got None.'
+            )
+        count = optax.safe_increment(state.count)
+        mu = _moments.update_ema(gradients, state.mu, beta)
+        if mini_batch:
+            # Averages of independent variances carry squared weights.
+            nu = _moments.update_ema(variance, state.nu, beta * beta)
+        else:
+            squares = jax.tree.map(
+                lambda g: _moments.squared_magnitude(_moments.widen(g)), gradients
+            )
+            nu = _moments.update_ema(squares, state.nu, beta)
+
+        def moments(m, v):
+            mean, second = _moments.widen(m), _moments.widen(v)
+            dtype = jnp.promote_types(mean.real.dtype, second.dtype)
+            mean /= _moments.one_minus_power(beta, count, dtype)
+            steps = 2 * count if mini_batch else count
+            second /= _moments.one_minus_power(beta, steps, dtype)
+            return mean, second, dtype
+
+        def base(g, m, v):
+            if g is None:
+                return None
+            return moments(m, v)[0] if momentum else _moments.widen(g)
+
+        def adapt(d, g, m, v):
+            if g is None:
+                return None
+            mean, second, dtype = moments(m, v)
+            noise = second
+            if not mini_batch:
+                noise = _moving_average_variance(mean, second, beta, count, dtype)
+            if momentum:
+                noise *= _moments.rho(beta, count, dtype)
+            scaled = _adaptation_factor(mean, noise, factor) * d
+            return scaled.astype(jnp.result_type(g))
+
+        none = {"is_leaf": _moments.is_none}
+        directions = jax.tree.map(base, gradients, mu, nu, **none)
+        directions, _ = direction.update(
+            directions, direction.init(gradients), params, **extra_args
+        )
+        updates = jax.tree.map(adapt, directions, gradients, mu, nu, **none)
+        return updates, ScaleByVarianceAdaptationState(count=count, mu=mu, nu=nu)
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _moving_average_variance(mean, second, beta, count, dtype):
+    """``max(v - m**2, 0) / (1 - rho)``, and 0 at the first step, where rho is 1."""
+    excess = jnp.maximum(second - _moments.squared_magnitude(mean), 0)
+    scale = _moments.one_minus_rho(beta, count, dtype)
+    return jnp.where(scale > 0, excess / jnp.where(scale > 0, scale, 1), 0)
+
+
+def _adaptation_factor(mean, noise, factor):
+    """The factor for a direction of this mean and variance, in [0, 1]."""
+    square = _moments.squared_magnitude(mean)
+    total = square + noise
+    usable = (total > 0) & (total < jnp.inf)
+    # 0 * |mean| is 0, but NaN for a mean that is not finite: never hide one.
+    certainty = jnp.where(
+        usable, square / jnp.where(usable, total, 1), 0 * jnp.abs(mean)
+    )
+    if factor == "magnitude":
+        return certainty
+    if factor == "sign":
+        return jnp.sqrt(certainty)
+    return jax.scipy.special.erf(jnp.sqrt(certainty / (2 * (1 - certainty))))
