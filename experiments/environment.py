@@ -1,0 +1,72 @@
+"""Sets JAX up for the experiments, before it starts a backend.
+
+The library leaves these settings alone: they belong to whoever owns the process.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+from pathlib import Path
+
+# XLA:CPU 0.10 sends convolutions to YNNPACK, which is up to five times slower than the
+# Eigen kernels it replaced.
+_EIGEN_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+
+
+def cache_dir() -> Path:
+    """The folder for what can be made again: data sets and compiled programs.
+
+    `$OPTAX_SIGN_CACHE`, else `optax-sign` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+    """
+    if chosen := os.environ.get("OPTAX_SIGN_CACHE"):
+        return Path(chosen).expanduser()
+    root = os.environ.get("XDG_CACHE_HOME")
+    return (Path(root) if root else Path.home() / ".cache") / "optax-sign"
+
+
+def prepare(devices: int | None = None) -> None:
+    """Chooses fast convolutions, keeps compiled programs, sets the number of devices.
+
+    Call it before JAX runs its first operation. What the user has set is left alone:
+    any `XLA_FLAGS`, even empty ones, and a compilation cache.
+
+    Args:
+      devices: number of virtual CPU devices; None leaves JAX's own number. It does not
+        touch accelerators.
+
+    Raises:
+      ValueError: if `devices` is below 1.
+      RuntimeError: from JAX, if it already runs with another number of CPU devices.
+    """
+    if devices is not None and devices < 1:
+        raise ValueError(f"devices must be at least 1, got {devices}.")
+    if "XLA_FLAGS" not in os.environ and _knows_the_flag():
+        os.environ["XLA_FLAGS"] = _EIGEN_CONVOLUTIONS
+
+    import jax  # Only now, so that nothing of it can miss the flag.
+
+    if devices is not None:
+        jax.config.update("jax_num_cpu_devices", devices)
+    programs = cache_dir() / "programs"
+    if jax.config.values["jax_compilation_cache_dir"] is None and _is_writable(
+        programs
+    ):
+        jax.config.update("jax_compilation_cache_dir", str(programs))
+        # JAX skips what compiles within a second, which is most of these programs.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+
+
+def _knows_the_flag() -> bool:
+    """Whether the installed XLA has the flag; one that has not would abort."""
+    version = importlib.metadata.version("jaxlib")
+    other_xla = importlib.util.find_spec("libtpu")  # Reads XLA_FLAGS, too.
+    return version.startswith("0.10.") and other_xla is None
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether `folder` exists, or could be made, and takes files."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)

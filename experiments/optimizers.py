@@ -1,0 +1,168 @@
+"""Optimizers by name, ours and optax's, made from a configuration.
+
+The rivals of the MaS paper ran at Keras's defaults. They are optax's optimizers with
+those numbers: `adagrad` adds eps inside the root in both libraries, lr g/sqrt(acc+eps);
+`adam` adds it outside, in optax to the bias-corrected root and in Keras to the
+uncorrected one, which matters to gradients below some 30 eps only.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+import optax_sign
+from experiments import config
+
+Factory = Callable[..., optax.GradientTransformationExtraArgs]
+
+OPTIMIZERS: Mapping[str, Factory] = {
+    "ssd": optax_sign.ssd,
+    "m_sgd": optax_sign.m_sgd,
+    "m_ssd": optax_sign.m_ssd,
+    "mas": optax_sign.mas,
+    "svag": optax_sign.svag,
+    "m_svag": optax_sign.m_svag,
+    "adam_star": optax_sign.adam_star,
+    "adarem": optax_sign.adarem,
+    "adarem_s": optax_sign.adarem_s,
+    "sgd": optax.sgd,
+    "momentum": functools.partial(optax.sgd, momentum=0.9),
+    "adam": optax.adam,
+    "adamw": optax.adamw,
+    "adagrad": optax.adagrad,
+    "rmsprop": optax.rmsprop,
+    "lion": optax.lion,
+    "signum": optax.signum,
+    "rprop": optax.rprop,
+}
+
+# optax.rprop adapts a step size of its own to every weight, starting from a number.
+TAKES_NO_SCHEDULE = ("rprop",)
+
+# Arguments that no configuration file can hold.
+NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant")
+
+# optax checks no ranges: least and greatest value, and whether the greatest is allowed.
+RANGES: Mapping[str, tuple[float, float, bool]] = {
+    "b1": (0.0, 1.0, False),
+    "b2": (0.0, 1.0, False),
+    "beta": (0.0, 1.0, False),
+    "momentum": (0.0, 1.0, False),
+    "decay": (0.0, 1.0, True),
+    "eps": (0.0, jnp.inf, False),
+    "eps_root": (0.0, jnp.inf, False),
+    "weight_decay": (0.0, jnp.inf, False),
+}
+
+
+def make(
+    optimizer: config.Optimizer,
+    total_steps: int,
+    *,
+    scale_invariant: Callable[[Any], Any] | None = None,
+) -> optax.GradientTransformationExtraArgs:
+    """Builds the optimizer for a run of `total_steps`.
+
+    Args:
+      optimizer: its configuration.
+      total_steps: length of the run, which the schedule is stretched over.
+      scale_invariant: for the optimizers that ask which weights a normalisation layer
+        follows, a function from the parameters to a tree of bools.
+
+    Raises:
+      config.ConfigError: an option is unknown to this optimizer or out of its range,
+        the run is too short for the schedule, or `scale_invariant` is missing.
+    """
+    factory = OPTIMIZERS[optimizer.name]
+    options = _checked_options(optimizer, factory)
+    if "scale_invariant" in inspect.signature(factory).parameters:
+        if scale_invariant is None:
+            raise config.ConfigError(
+                f"Optimizer {optimizer.name!r} is for networks with normalisation "
+                f"layers, which this one is without."
+            )
+        options["scale_invariant"] = scale_invariant
+    rate = learning_rate(optimizer, total_steps)
+    if callable(rate) and optimizer.name in TAKES_NO_SCHEDULE:
+        raise config.ConfigError(
+            f"Optimizer {optimizer.name!r} takes no schedule but 'constant', got "
+            f"{optimizer.schedule.name!r}."
+        )
+    try:
+        return factory(rate, **options)
+    except ValueError as error:
+        raise config.ConfigError(f"Optimizer {optimizer.name!r}: {error}") from error
+
+
+def learning_rate(
+    optimizer: config.Optimizer, total_steps: int
+) -> optax.ScalarOrSchedule:
+    """The learning rate, a number if it is constant, else a schedule over the steps."""
+    rate, schedule = optimizer.learning_rate, optimizer.schedule
+    if schedule.name == "constant":
+        return rate
+    if schedule.name == "cosine":
+        return optax.cosine_decay_schedule(rate, total_steps)
+    steps = [round(fraction * total_steps) for fraction in schedule.boundaries]
+    inner = [0, *steps, total_steps]
+    if any(a >= b for a, b in zip(inner, inner[1:], strict=False)):
+        raise config.ConfigError(
+            f"schedule boundaries {schedule.boundaries} fall on the steps {steps}, "
+            f"which a run of {total_steps} steps cannot tell apart."
+        )
+    return optax.piecewise_constant_schedule(
+        rate, dict.fromkeys(steps, schedule.factor)
+    )
+
+
+def needs_variance(optimizer: config.Optimizer) -> bool:
+    """Whether `update` wants the variance of the mini-batch gradient as `variance=`."""
+    return dict(optimizer.options).get("variance") == "mini_batch"
+
+
+def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str, Any]:
+    arguments = {
+        name: argument.default
+        for name, argument in inspect.signature(factory).parameters.items()
+        if name not in NOT_OPTIONS
+    }
+    options = dict(optimizer.options)
+    for name, value in options.items():
+        if name not in arguments:
+            raise config.unknown(f"option of {optimizer.name}", name, arguments)
+        allowed = _not_allowed(name, value, arguments[name])
+        if allowed:
+            raise config.ConfigError(
+                f"Option {name} of {optimizer.name} must be {allowed}, got {value!r}."
+            )
+    return options
+
+
+def _not_allowed(name: str, value: config.Option, default: Any) -> str | None:
+    """What the option should be, or None if it is that; its default tells the type."""
+    if value is None and default is None:
+        return None
+    if name.endswith("dtype"):
+        return None if _is_floating(value) else "a floating type such as 'bfloat16'"
+    if isinstance(default, bool | str):
+        what = "true or false" if isinstance(default, bool) else "a string"
+        return None if isinstance(value, type(default)) else what
+    if isinstance(value, bool | str | None):
+        return "a number"
+    if isinstance(default, int) and not isinstance(value, int):
+        return "an integer"
+    least, greatest, closed = RANGES.get(name, (-jnp.inf, jnp.inf, True))
+    if least <= value < greatest or (closed and value == greatest):
+        return None
+    return f"in [{least:g}, {greatest:g}{']' if closed else ')'}"
+
+
+def _is_floating(name: config.Option) -> bool:
+    try:
+        return isinstance(name, str) and jnp.issubdtype(jnp.dtype(name), jnp.floating)
+    except TypeError:
+        return False

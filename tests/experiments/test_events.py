@@ -1,0 +1,43 @@
+"""TensorBoard's view of a run."""
+
+import pathlib
+
+from tensorboardX.proto import event_pb2
+
+from tests.experiments.stored_runs import RUN, row
+
+
+def events(path: pathlib.Path):
+    """The events of a file: each record is framed by 12 bytes before and 4 after."""
+    data, read = path.read_bytes(), []
+    while data:
+        size = int.from_bytes(data[:8], "little")
+        read.append(event_pb2.Event.FromString(data[12 : 12 + size]))
+        data = data[16 + size :]
+    return read
+
+
+def test_tensorboard_sees_every_loss_once(store, folder):
+    with store.open(RUN) as handle:
+        handle.truncate_after(2)
+        handle.append([row(4)])
+        handle.append([row(6)])
+    files = sorted(folder.glob("events.*"), key=lambda path: path.suffix)
+    assert len(files) == 2
+    shown = {}
+    for path in files:
+        for event in events(path):
+            if event.HasField("session_log"):
+                assert event.session_log.status == event_pb2.SessionLog.START
+                shown = {k: v for k, v in shown.items() if k[1] < event.step}
+            for value in event.summary.value:
+                assert (value.tag, event.step) not in shown
+                shown[value.tag, event.step] = value.simple_value
+    table = store.read_metrics(RUN)
+    expected = {
+        ("batch_loss", step): loss
+        for step, loss in zip(table.loss_steps, table.losses, strict=True)
+    }
+    for name, column in table.columns.items():
+        expected |= {(name, s): x for s, x in zip(table.steps, column, strict=True)}
+    assert shown == expected
