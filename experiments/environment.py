@@ -32,7 +32,8 @@ def prepare(devices: int | None = None) -> None:
 
     Args:
       devices: number of virtual CPU devices; None leaves JAX's own number. It does not
-        touch accelerators.
+        touch accelerators. Take no more than there are CPUs: XLA's threads are as many
+        as the larger of the two, and convolutions round differently with each number.
 
     Raises:
       ValueError: if `devices` is below 1.

@@ -1,0 +1,1 @@
+"""One module a command, with what it does; `options.py` has what it can be told."""

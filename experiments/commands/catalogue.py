@@ -1,0 +1,39 @@
+"""All studies, and the claims that a user asks for by name."""
+
+from collections.abc import Sequence
+
+from experiments import config
+from experiments.ledger import Claim, Study
+from experiments.studies import mas
+
+STUDIES = (mas.STUDY,)
+
+
+def select(names: Sequence[str]) -> list[tuple[Study, Claim]]:
+    """The claims of these names, each once, in the order of the ledger.
+
+    Args:
+      names: of claims ("mas-1"), of studies ("mas"), or "all".
+
+    Raises:
+      ConfigError: a name is unknown, or there is none.
+    """
+    every = [(study, claim) for study in STUDIES for claim in study.claims]
+    valid = [
+        *(claim.id for _, claim in every),
+        *(study.name for study in STUDIES),
+        "all",
+    ]
+    if not names:
+        raise config.ConfigError(
+            f"reproduce needs one claim at least: valid are {', '.join(valid)}."
+        )
+    for name in names:
+        if name not in valid:
+            raise config.unknown("claim", name, valid)
+    wanted = set(names)
+    return [
+        (study, claim)
+        for study, claim in every
+        if wanted & {claim.id, study.name, "all"}
+    ]

@@ -1,0 +1,74 @@
+"""Reads the command line, runs a command, and turns its errors into exit codes.
+
+0: done. 1: done, but a run diverged. 2: refused, with one sentence. 130: interrupted.
+"""
+
+import importlib
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tyro import extras
+
+from experiments import config
+from experiments.commands import options
+
+PROGRAM = "python -m experiments"
+
+DESCRIPTION = (
+    "Trains optimizers on real data, and holds what papers claim of them against the "
+    "results.\n\nRuns are stored by what they are: none is trained twice, and one that "
+    "was interrupted goes on where it stopped when the same command is given again."
+)
+
+# Each has a module of the same name beside this one, with a function `run`.
+COMMANDS: dict[str, Any] = {
+    "train": options.Train,
+    "reproduce": options.Reproduce,
+    "compare": options.Compare,
+    "list": options.List,
+    "report": options.Report,
+    "bench": options.Bench,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code."""
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        again = shlex.join((*PROGRAM.split(), *arguments))
+        print(
+            f"Interrupted; what was trained is stored, and this goes on from there: "
+            f"{again}",
+            file=sys.stderr,
+        )
+        return 130
+
+
+def _run(arguments: Sequence[str]) -> int:
+    name = arguments[0] if arguments else "--help"
+    try:
+        if not name.startswith("-") and name not in COMMANDS:
+            raise config.unknown("command", name, COMMANDS)
+        chosen = extras.subcommand_cli_from_dict(
+            COMMANDS, prog=PROGRAM, description=DESCRIPTION, args=[name, *arguments[1:]]
+        )
+    except config.ConfigError as error:
+        return _refuse(error)
+    # After the command line has been read: these load NumPy.
+    from experiments.data_cache import DataError
+    from experiments.outputs import OutputError
+    from experiments.run_files import RunError
+
+    try:
+        command = importlib.import_module(f"experiments.commands.{name}")
+        return command.run(chosen)
+    except (config.ConfigError, DataError, OutputError, RunError) as error:
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> int:
+    print(error, file=sys.stderr)
+    return 2

@@ -1,0 +1,154 @@
+"""One style for all figures: curves over the steps, drawn from summaries of runs only.
+
+Colours are those of Okabe and Ito, which the colour-blind can tell apart, in an order
+of clearly different lightness; every curve also has a line style of its own, so that a
+figure can be read in grey.
+"""
+
+import dataclasses
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.results import SMOOTHING, Summary
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+# Colour and dashes, in the order in which curves take them.
+STYLES = (
+    ("#0072B2", "solid"),
+    ("#E69F00", (0, (6, 1.5))),
+    ("#009E73", (0, (6, 1.5, 1.5, 1.5))),
+    ("#CC79A7", (0, (1.5, 1))),
+    ("#000000", (0, (3, 3))),
+    ("#D55E00", (0, (8, 2, 1.5, 2, 1.5, 2))),
+    ("#56B4E9", (0, (10, 3))),
+)
+
+SETTINGS = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.6,
+    "figure.constrained_layout.use": True,
+    "figure.dpi": 160,
+    "font.size": 10,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figure:
+    """A figure of smoothed training losses.
+
+    Attributes:
+      name: of its file, without the ending.
+      title: above the axes.
+      caption: below them; what it does not need to say is drawn from the runs: their
+        number, the smoothing, and which of them diverged.
+      limits: of the loss axis.
+    """
+
+    name: str
+    title: str
+    caption: str
+    limits: tuple[float, float]
+
+
+def make(
+    figure: Figure,
+    curves: Mapping[str, Sequence[Summary]],
+    published: Mapping[str, float],
+) -> "MatplotlibFigure":
+    """Draws the training loss of some runs.
+
+    Args:
+      figure: what it is called and how it is framed.
+      curves: label → the runs of one curve, which differ in their seed.
+      published: label → the loss at the end that the source shows, marked at the edge.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    if len(curves) > len(STYLES):
+        raise ValueError(f"curves must be at most {len(STYLES)}, got {len(curves)}.")
+    with mpl.rc_context(SETTINGS):
+        drawing = MatplotlibFigure(figsize=(6.4, 4.4))
+        axes = drawing.add_subplot()
+        last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
+        styled = zip(curves.items(), STYLES, strict=False)
+        for (label, runs), (colour, dashes) in styled:
+            _draw_curve(axes, label, runs, colour, dashes)
+            if label in published:
+                mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
+                axes.plot(last, published[label], color=colour, zorder=3, **mark)
+        if published:
+            axes.plot([], [], "w<", markeredgecolor="black", label="published, at end")
+        axes.set(
+            title=figure.title,
+            xlabel="step (mini-batches)",
+            ylabel="training loss (cross-entropy, nats)",
+            xlim=(0, last),
+            ylim=figure.limits,
+        )
+        axes.legend(handlelength=4)
+        drawing.supxlabel(caption(figure, curves), fontsize=8, wrap=True)
+    return drawing
+
+
+def png(drawing: "MatplotlibFigure") -> bytes:
+    """The figure as an image."""
+    image = io.BytesIO()
+    drawing.savefig(image, format="png")
+    return image.getvalue()
+
+
+def caption(figure: Figure, curves: Mapping[str, Sequence[Summary]]) -> str:
+    """The figure's caption with what the runs have to add."""
+    counts = sorted({len(runs) for runs in curves.values()})
+    seeds = f"{counts[0]} seed" if counts[0] == 1 else f"{counts[0]} seeds"
+    if len(counts) > 1:
+        seeds = f"{counts[0]} to {counts[-1]} seeds"
+    spread = ", mean and standard deviation" if counts[-1] > 1 else ""
+    sentences = [
+        figure.caption,
+        f"Smoothed by a moving average of decay {SMOOTHING}; {seeds}{spread}.",
+    ]
+    for label, runs in curves.items():
+        ends = [f"{s.result.steps}" for s in runs if s.result.status == "diverged"]
+        if ends:
+            sentences.append(
+                f"{label}: {len(ends)} of {len(runs)} diverged, at step "
+                f"{' and '.join(ends)}, and left out."
+            )
+    return " ".join(sentences)
+
+
+def _draw_curve(
+    axes: "Axes",
+    label: str,
+    runs: Sequence[Summary],
+    colour: str,
+    dashes: str | tuple[int, tuple[float, ...]],
+) -> None:
+    whole = [s for s in runs if s.result.status == "finished"]
+    if not whole:
+        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (diverged)")
+        return
+    losses = np.stack([s.loss for s in whole])
+    mean, deviation = (
+        losses.mean(axis=0),
+        losses.std(axis=0, ddof=min(1, len(whole) - 1)),
+    )
+    steps = whole[0].steps
+    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
+    axes.fill_between(
+        steps, mean - deviation, mean + deviation, color=colour, alpha=0.25, linewidth=0
+    )

@@ -1,0 +1,225 @@
+"""The one table of optimizers and links: every way of calling each that differs.
+
+A new optimizer is one `Row` here, and the tests of the contract, of the references and
+of the public surface take it from there.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+import optax_sign
+
+from .reference import oscillation, resilience, sign_family, sphere, variance_adaptation
+
+
+def matrices(params: Any) -> Any:
+    """Select the leaves of two or more axes, as a normalised network would."""
+    return jax.tree.map(lambda p: jnp.ndim(p) >= 2, params)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """One way of calling one public factory, and what is to be expected of it."""
+
+    name: str  # unique: the factory's, and after a dash what is special
+    factory: Callable[..., optax.GradientTransformationExtraArgs]
+    options: Mapping[str, Any]  # keyword arguments for the factory
+    # The transcription in `reference/`. Of optimizers it takes (parameters, gradients,
+    # **options) and returns updates; of a link, what its own docstring says. An option
+    # of the factory that it lacks, or that means another type there, is the reader's.
+    reference: Callable[..., Any]
+    link: bool = False  # no learning rate and no minus sign
+    needs_params: bool = False  # even where nothing decays
+    needs_variance: bool = False  # update(..., variance=tree)
+    takes_sign: bool = False  # so it magnifies the rounding of a cancelled average
+    couples: bool = False  # a reduction joins the leaves: parts differ from the whole
+    accumulators: tuple[str, ...] = ()  # arguments that set a dtype of the state
+    state_bytes: tuple[int, int] = (0, 0)  # per float32 and per bfloat16 parameter
+
+    @property
+    def public_name(self) -> str:
+        """The name in `optax_sign` that this row calls."""
+        return self.factory.__name__
+
+    def make(self, **changes: Any) -> optax.GradientTransformationExtraArgs:
+        """Call the factory with the row's options, changed as given."""
+        return self.factory(**{**self.options, **changes})
+
+
+# Dyadic numbers: a few steps on small integers are exact, in float32 and in any order.
+RATE = {"learning_rate": 0.125}
+MOMENTUM = {**RATE, "beta": 0.75}
+MINI_BATCH = {**MOMENTUM, "variance": "mini_batch"}
+RESILIENCE = {"beta": 0.75, "decay": 0.5}
+GLOBAL_RESILIENCE = {**RESILIENCE, "decay_every": 2, "scope": "global", "eps": 0.25}
+
+ONE_ACCUMULATOR = {"accumulators": ("mu_dtype",), "state_bytes": (4, 2)}
+TWO_ACCUMULATORS = {"accumulators": ("mu_dtype", "nu_dtype"), "state_bytes": (8, 4)}
+
+
+def _row(factory, reference, options, special="", **expected):
+    name = f"{factory.__name__}-{special}" if special else factory.__name__
+    return Row(
+        name=name, factory=factory, reference=reference, options=options, **expected
+    )
+
+
+def _variance_adapted(factory, options, special="", **expected):
+    expected["needs_variance"] = options.get("variance") == "mini_batch"
+    reference = getattr(variance_adaptation, factory.__name__)
+    return _row(factory, reference, options, special, **expected, **TWO_ACCUMULATORS)
+
+
+def _factor(options, special="", **expected):
+    return _row(
+        optax_sign.scale_by_variance_adaptation,
+        variance_adaptation.factors,  # γ alone, without the direction
+        {"beta": 0.75, **options},
+        special,
+        link=True,
+        needs_variance=options.get("variance") == "mini_batch",
+        **expected,
+        **TWO_ACCUMULATORS,
+    )
+
+
+OPTIMIZERS = [
+    _row(optax_sign.ssd, sign_family.ssd, RATE, takes_sign=True),
+    _row(optax_sign.m_sgd, sign_family.m_sgd, MOMENTUM, **ONE_ACCUMULATOR),
+    _row(
+        optax_sign.m_ssd,
+        sign_family.m_ssd,
+        MOMENTUM,
+        takes_sign=True,
+        **ONE_ACCUMULATOR,
+    ),
+    _row(optax_sign.mas, sign_family.mas, MOMENTUM, takes_sign=True, **ONE_ACCUMULATOR),
+    _variance_adapted(optax_sign.svag, MOMENTUM),
+    _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch"),
+    _variance_adapted(optax_sign.m_svag, MOMENTUM),
+    _variance_adapted(optax_sign.m_svag, MINI_BATCH, "mini_batch"),
+    _variance_adapted(optax_sign.adam_star, MOMENTUM, takes_sign=True),
+    _variance_adapted(
+        optax_sign.adam_star,
+        {**MOMENTUM, "momentum": False},
+        "plain",
+        takes_sign=True,
+    ),
+    _variance_adapted(
+        optax_sign.adam_star, {**MOMENTUM, "factor": "erf"}, "erf", takes_sign=True
+    ),
+    _variance_adapted(
+        optax_sign.adam_star,
+        {**MINI_BATCH, "factor": "erf"},
+        "mini_batch",
+        takes_sign=True,
+    ),
+    _row(
+        optax_sign.adarem,
+        resilience.adarem,
+        {**RATE, **RESILIENCE},
+        **ONE_ACCUMULATOR,
+    ),
+    _row(
+        optax_sign.adarem,
+        resilience.adarem,
+        {**RATE, **GLOBAL_RESILIENCE},
+        "global",
+        couples=True,
+        **ONE_ACCUMULATOR,
+    ),
+    _row(
+        optax_sign.adarem_s,
+        sphere.adarem_s,  # `scale_invariant` is a list of bools there
+        {**RATE, **RESILIENCE, "scale_invariant": matrices},
+        needs_params=True,
+        couples=True,
+        **ONE_ACCUMULATOR,
+    ),
+    _row(
+        optax_sign.adarem_s,
+        sphere.adarem_s,
+        {
+            **RATE,
+            **GLOBAL_RESILIENCE,
+            "scale_invariant": matrices,
+            "radius": 2.0,
+            "sphere_scope": "leaf",
+        },
+        "leaf",
+        needs_params=True,
+        couples=True,
+        **ONE_ACCUMULATOR,
+    ),
+]
+
+LINKS = [
+    _factor({}),
+    _factor({"momentum": False, "factor": "erf"}, "erf"),
+    _factor(
+        {"direction": optax.scale_by_sign(), "factor": "sign"}, "sign", takes_sign=True
+    ),
+    _factor({"variance": "mini_batch"}, "mini_batch"),
+    _row(
+        optax_sign.scale_by_resilience,
+        resilience.resilient_gradients,
+        RESILIENCE,
+        link=True,
+        **ONE_ACCUMULATOR,
+    ),
+    _row(
+        optax_sign.scale_by_resilience,
+        resilience.resilient_gradients,
+        GLOBAL_RESILIENCE,
+        "global",
+        link=True,
+        couples=True,
+        **ONE_ACCUMULATOR,
+    ),
+    _row(
+        optax_sign.project_to_sphere,
+        sphere.project_to_sphere,
+        {},
+        link=True,
+        needs_params=True,
+        couples=True,
+    ),
+    _row(
+        optax_sign.project_to_sphere,
+        sphere.project_to_sphere,
+        {"radius": 2.0, "scope": "leaf"},
+        "leaf",
+        link=True,
+        needs_params=True,
+    ),
+    _row(
+        optax_sign.scale_by_sphere_learning_rate,
+        sphere.scale_by_sphere_learning_rate,
+        {**RATE, "weight_decay": 0.25, "radius": 2.0},
+        link=True,
+        needs_params=True,
+        couples=True,
+    ),
+    _row(
+        optax_sign.scale_by_sphere_learning_rate,
+        sphere.scale_by_sphere_learning_rate,
+        {**RATE, "weight_decay": 0.25, "scope": "leaf"},
+        "leaf",
+        link=True,
+        needs_params=True,
+    ),
+    _row(
+        optax_sign.track_oscillation,
+        oscillation.path_length,  # of all updates; `displacement` is the other half
+        {},
+        link=True,
+        state_bytes=(8, 8),
+    ),
+]
+
+ROWS = [*OPTIMIZERS, *LINKS]

@@ -1,0 +1,67 @@
+"""Summaries of runs that nobody trained, for what is drawn and decided from them."""
+
+import dataclasses
+
+import numpy as np
+
+from experiments import config
+from experiments.ledger import Claim, Quantity, Study, below, within
+from experiments.plotting import Figure
+from experiments.results import Summary
+from experiments.runs import Result
+
+
+def run(name="mas", seed=0, **fields):
+    optimizer = config.Optimizer(name=name, learning_rate=0.01)
+    return config.Run(optimizer=optimizer, steps=fields.pop("steps", 100), seed=seed)
+
+
+def summary(a_run, loss=0.5, status="finished", state_bytes=400):
+    """A run of 100 steps whose smoothed loss falls from 2 to `loss`."""
+    return Summary(
+        run=a_run,
+        result=Result(
+            status=status,
+            steps=100,
+            seconds=1.5,
+            state_bytes=state_bytes,
+            metrics={"test_accuracy": 0.9} if status == "finished" else {},
+        ),
+        weights=100,
+        versions={"python": "3.11", "jax": "0.10"},
+        date="2026-01-02T03:04:05+00:00",
+        steps=np.array([1, 50, 100]),
+        loss=np.array([2.0, 1.0, loss]),
+        evaluated=np.array([50, 100]),
+        evaluations={"test_loss": np.array([1.0, loss])},
+    )
+
+
+RIVALS = {"MaS": "mas", "Adam": "adam", "SGD": "sgd"}
+FIGURE = Figure(name="figure", title="A title", caption="A caption.", limits=(0.0, 2.0))
+CLAIM = Claim(
+    id="tiny-1",
+    source="Tiny, Figure 1",
+    statement="MaS is as good as Adam | and better than SGD.",
+    protocol="a hundred steps",
+    runs={
+        label: tuple(run(name, seed) for seed in range(2))
+        for label, name in RIVALS.items()
+    },
+    quantity=Quantity(name="final loss", of=lambda s: s.final_loss),
+    published={"MaS": 0.5, "Adam": 0.5, "SGD": 0.9},
+    tolerance=0.04,
+    rule=(within("MaS", "Adam", 0.02), below("MaS", "SGD", 0.1)),
+    figure=FIGURE,
+)
+STUDY = Study(name="tiny", title="A tiny paper", claims=(CLAIM,))
+
+
+def loaded(claim=CLAIM, **losses):
+    """A loader of summaries with these final losses by label, 0.5 by default."""
+    label_of = {a: label for label, some in claim.runs.items() for a in some}
+    return lambda a_run: summary(a_run, losses.get(label_of[a_run], 0.5))
+
+
+def changed(a_summary, **fields):
+    return dataclasses.replace(a_summary, **fields)

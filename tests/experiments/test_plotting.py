@@ -1,0 +1,93 @@
+"""Figures: what is on them, and that they can be told apart in grey."""
+
+import itertools
+
+import numpy as np
+import pytest
+from matplotlib import colors, image
+
+from experiments import plotting
+from tests.experiments.summaries import CLAIM, FIGURE, changed, loaded, summary
+
+
+def curves(**losses):
+    load = loaded(**losses)
+    return {label: [load(run) for run in runs] for label, runs in CLAIM.runs.items()}
+
+
+def test_a_figure_has_axes_units_legend_and_every_curve():
+    drawing = plotting.make(FIGURE, curves(), CLAIM.published)
+    (axes,) = drawing.axes
+    assert axes.get_title() == "A title"
+    assert "step" in axes.get_xlabel()
+    assert "nats" in axes.get_ylabel()
+    assert axes.get_ylim() == (0.0, 2.0)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["MaS", "Adam", "SGD", "published, at end"]
+    line = next(line for line in axes.lines if line.get_label() == "MaS")
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [50, 1], [100, 0.5]])
+    marks = {
+        tuple(*line.get_xydata()) for line in axes.lines if len(line.get_xdata()) == 1
+    }
+    assert marks == {(100, 0.5), (100, 0.9)}
+
+
+def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
+    low, high = (
+        summary(run, loss)
+        for run, loss in zip(CLAIM.runs["MaS"], (0.4, 0.6), strict=True)
+    )
+    drawing = plotting.make(FIGURE, {"MaS": [low, high]}, {})
+    (axes,) = drawing.axes
+    assert axes.lines[0].get_ydata()[-1] == pytest.approx(0.5)
+    (band,) = axes.collections
+    at_end = [y for x, y in band.get_paths()[0].vertices if x == 100]
+    deviation = np.std([0.4, 0.6], ddof=1)
+    assert (min(at_end), max(at_end)) == pytest.approx(
+        (0.5 - deviation, 0.5 + deviation)
+    )
+    assert "2 seeds, mean and standard deviation" in plotting.caption(
+        FIGURE, {"MaS": [low, high]}
+    )
+
+
+def test_a_diverged_run_is_in_the_caption():
+    runs = curves()
+    lost, kept = runs["SGD"]
+    runs["SGD"] = [
+        changed(lost, result=summary(lost.run, status="diverged").result),
+        kept,
+    ]
+    assert plotting.caption(FIGURE, runs).endswith(
+        "SGD: 1 of 2 diverged, at step 100, and left out."
+    )
+    runs["SGD"] = runs["SGD"][:1]
+    (axes,) = plotting.make(FIGURE, runs, {}).axes
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["MaS", "Adam", "SGD (diverged)"]
+
+
+def test_an_image_is_drawn_without_a_screen(tmp_path):
+    path = tmp_path / "figure.png"
+    path.write_bytes(plotting.png(plotting.make(FIGURE, curves(), {})))
+    pixels = image.imread(path)
+    assert pixels.shape == (704, 1024, 4)  # 6.4 x 4.4 inches of 160 dots
+    assert pixels[..., :3].std() > 0.05  # not an empty sheet
+
+
+def test_more_curves_than_styles_are_refused():
+    run = CLAIM.runs["MaS"][0]
+    many = {str(n): [summary(run)] for n in range(len(plotting.STYLES) + 1)}
+    with pytest.raises(ValueError, match="curves must be at most"):
+        plotting.make(FIGURE, many, {})
+
+
+def test_styles_can_be_told_apart_in_grey():
+    greys = [
+        np.dot(colors.to_rgb(c), (0.299, 0.587, 0.114)) for c, _ in plotting.STYLES
+    ]
+    dashes = [dash for _, dash in plotting.STYLES]
+    assert len(set(dashes)) == len(dashes)
+    # Neighbours in a legend differ by a tenth of the way from black to white; all
+    # others at least by their dashes.
+    assert min(abs(a - b) for a, b in itertools.pairwise(greys)) > 0.1

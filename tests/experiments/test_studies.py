@@ -1,0 +1,134 @@
+"""The studies as data: what they say is what the papers say, and it can be run."""
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from experiments import config, ledger, models, optimizers, results
+from experiments.commands import catalogue
+from experiments.commands.options import RESULTS
+from experiments.config import ConfigError
+from experiments.studies import mas
+from tests.experiments.messages import assert_one_sentence
+from tests.experiments.summaries import changed, summary
+
+CLAIMS = [claim for study in catalogue.STUDIES for claim in study.claims]
+TRAIN_SIZE = 60_000
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claim_can_be_run_judged_and_drawn(claim):
+    assert claim.runs.keys() == claim.published.keys()
+    for runs in claim.runs.values():
+        assert len({config.group_key(run) for run in runs}) == 1
+        assert len({run.seed for run in runs}) == len(runs)
+        optimizers.make(runs[0].optimizer, config.total_steps(runs[0], TRAIN_SIZE))
+    texts = [condition.text for condition in claim.rule]
+    assert len(set(texts)) == len(texts) > 0
+
+
+def test_claims_are_found_by_name():
+    def ids(*names):
+        return [claim.id for _, claim in catalogue.select(names)]
+
+    assert ids("mas-3", "mas-1", "mas-3") == ["mas-1", "mas-3"]
+    assert ids("mas") == ["mas-1", "mas-2", "mas-3", "mas-4"]
+    assert ids("all") == [claim.id for claim in CLAIMS]
+    assert len(set(ids("all"))) == len(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"), [(["mas1"], "perhaps 'mas-1'"), ([], "one claim at least")]
+)
+def test_an_unknown_claim_is_rejected_in_one_sentence(names, says):
+    with pytest.raises(ConfigError, match=says) as error:
+        catalogue.select(names)
+    assert_one_sentence(str(error.value))
+
+
+def test_mas_follows_the_published_protocol():
+    for claim in (mas.FIGURE_1, mas.FIGURE_2, mas.FIGURE_3):
+        for run in (run for runs in claim.runs.values() for run in runs):
+            assert config.total_steps(run, TRAIN_SIZE) == 4685
+            assert (run.batch_size, run.shuffle) == (64, False)
+    rivals = {
+        label: (runs[0].optimizer.learning_rate, dict(runs[0].optimizer.options))
+        for label, runs in mas.FIGURE_1.runs.items()
+    }
+    assert rivals == {
+        "Adam": (0.001, {"b1": 0.9, "b2": 0.999, "eps": 1e-7}),
+        "MaS": (2e-4, {"beta": 0.95}),
+        "SGD": (0.01, {}),
+        "Adagrad": (0.001, {"initial_accumulator_value": 0.1, "eps": 1e-7}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("losses", "holds"),
+    [
+        ({}, True),
+        ({"MaS": 0.319}, True),
+        ({"MaS": 0.321}, False),
+        ({"MaS": 0.279}, False),
+        ({"SGD": 0.395}, False),
+        ({"Adagrad": 0.395}, False),
+    ],
+)
+def test_mas_1_holds_within_its_margins(losses, holds):
+    published = {"Adam": 0.30, "MaS": 0.30, "SGD": 0.43, "Adagrad": 0.59} | losses
+    label_of = {r: label for label, runs in mas.FIGURE_1.runs.items() for r in runs}
+
+    def load(run):
+        return summary(run, published[label_of[run]])
+
+    verdict = ledger.judge(mas.FIGURE_1, load).verdict
+    assert verdict.word == ("holds" if holds else "does not hold")
+
+
+@pytest.mark.parametrize(
+    ("late", "rise"),
+    [
+        ([0.8, 1.1, 0.9, 0.4], 0.3),  # dips, rises and recovers
+        ([0.8, 1.1, 1.1, 1.0], 0.1),  # recovers but a little
+        ([0.8, 0.7, 0.6, 0.5], 0.0),  # never rises
+        ([0.8, 0.9, 1.0, 1.1], 0.0),  # never recovers
+    ],
+)
+def test_mas_3_measures_an_early_dip_and_the_rise_after_it(late, rise):
+    def load(run):
+        steps = np.array([1, 50, 300, 700, 2000, 4685])
+        # Before step 100 is the fall from the start, which is no dip.
+        losses = np.array([2.3, 0.6, *late])
+        return changed(summary(run), steps=steps, loss=losses)
+
+    judgement = ledger.judge(mas.FIGURE_3, load)
+    assert judgement.findings[-1].value == pytest.approx(rise)
+    assert judgement.findings[-1].holds is (rise >= 0.05)
+
+
+def test_mas_4_is_decided_by_the_sizes_of_real_states():
+    network = nnx.eval_shape(lambda: models.MLP(10, nnx.Rngs(0)))
+    params = nnx.state(network, nnx.Param)
+    weights = sum(leaf.size for leaf in jax.tree.leaves(params))
+    assert weights == 109_386
+
+    def load(run):
+        state = jax.eval_shape(optimizers.make(run.optimizer, 10).init, params)
+        size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+        found = summary(run, state_bytes=size)
+        return changed(found, weights=weights)
+
+    judgement = ledger.judge(mas.HALF_THE_STATE, load)
+    assert judgement.verdict.word == "holds"
+    assert judgement.reproduced("MaS")
+    assert judgement.reproduced("Adam")
+
+
+@pytest.mark.parametrize("study", catalogue.STUDIES, ids=lambda study: study.name)
+def test_committed_tables_are_intact_and_belong_to_a_claim(study):
+    runs = [r for c in study.claims for some in c.runs.values() for r in some]
+    wanted = {results.path(RESULTS / study.name, run): run for run in runs}
+    for path in (RESULTS / study.name).glob("*.json"):
+        assert path in wanted, f"{path} is of no claim: its runs have changed since"
+        assert results.load(path.parent, wanted[path]) is not None

@@ -1,0 +1,106 @@
+"""Every optimizer and link under JAX's own transformations."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .steps import (
+    GRADIENTS,
+    PARAMS,
+    VARIANCES,
+    assert_close,
+    assert_equal,
+    extra,
+    run,
+)
+
+
+def types(tree):
+    """Shape, dtype and weakness of every leaf, and the structure."""
+    return jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype, leaf.weak_type), tree)
+
+
+def test_no_step_traces_again(row):
+    tx, traces = row.make(), []
+
+    @jax.jit
+    def trace(*args, **more):
+        traces.append(1)
+        return tx.update(*args, **more)
+
+    def update(*args, **more):
+        # Tracing alone, without compiling what the scan below compiles as well.
+        trace.eval_shape(*args, **more)
+        return tx.update(*args, **more)
+
+    run(row, update=update)
+    assert len(traces) == 1
+
+
+def test_strict_promotion_and_unknown_extra_arguments_change_nothing(row):
+    plain, plain_state = run(row)
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        strict, strict_state = run(row, loss=jnp.ones(()), step_name="third")
+    assert_equal(strict, plain)
+    assert_equal(strict_state, plain_state)
+
+
+def test_init_sees_shapes_only(row):
+    tx = row.make()
+    concrete = tx.init(PARAMS)
+    abstract = jax.eval_shape(tx.init, PARAMS)
+    assert types(abstract) == types(concrete)
+    shapes = jax.tree.map(lambda p: jax.ShapeDtypeStruct(p.shape, p.dtype), PARAMS)
+    assert_equal(tx.init(shapes), concrete)
+    hostile = jax.tree.map(lambda p: jnp.full_like(p, jnp.nan), PARAMS)
+    assert_equal(tx.init(hostile), concrete)
+
+
+def test_a_step_keeps_the_types_of_the_state_and_its_inputs(row):
+    tx = row.make()
+    state = tx.init(PARAMS)
+    copies = jax.tree.map(np.array, (GRADIENTS[0], state, PARAMS))
+    _, new_state = tx.update(GRADIENTS[0], state, PARAMS, **extra(row, VARIANCES[0]))
+    assert types(new_state) == types(state)
+    assert_equal((GRADIENTS[0], state, PARAMS), copies)
+
+
+def test_the_count_may_saturate(row):
+    tx = row.make()
+    _, state = run(row, tx)
+
+    def step(count):
+        late = jax.tree.map(
+            lambda leaf: jnp.int32(count) if leaf.dtype == jnp.int32 else leaf, state
+        )
+        return tx.update(GRADIENTS[0], late, PARAMS, **extra(row, VARIANCES[0]))[0]
+
+    # After a million steps the start is forgotten, and the fading of AdaRem complete.
+    assert_equal(step(2**31 - 1), step(2**20))
+
+
+def test_vmapped_scan_equals_the_loops(row):
+    tx = row.make()
+
+    def stack(trees):
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
+
+    def scan(gradients, variances):
+        def step(carry, inputs):
+            params, state = carry
+            gradient, variance = inputs
+            updates, state = tx.update(gradient, state, params, **extra(row, variance))
+            return (jax.tree.map(jnp.add, params, updates), state), updates
+
+        start = (PARAMS, tx.init(PARAMS))
+        (_, state), steps = jax.lax.scan(step, start, (gradients, variances))
+        return steps, state
+
+    orders = [slice(None), slice(None, None, -1)]
+    inputs = [(stack(GRADIENTS[order]), stack(VARIANCES[order])) for order in orders]
+    loops = [
+        run(row, tx, gradients=GRADIENTS[order], variances=VARIANCES[order])
+        for order in orders
+    ]
+    scanned = jax.jit(jax.vmap(scan))(*stack(inputs))
+    assert_close(scanned, stack([(stack(steps), state) for steps, state in loops]))

@@ -1,0 +1,153 @@
+"""The mini-batch variance against its definition, and what it is an estimate of."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optax_sign
+from optax_sign import value_and_grad_and_variance
+
+from .reference import variance_adaptation
+
+BATCH = 7
+# Means of ten numbers of order one, in two orders of summation.
+ROUND_OFF = 1e-14
+
+
+def loss_of_one(params, example, target):
+    hidden = jnp.tanh(example["x"] @ params["kernel"] + params["bias"])
+    return jnp.sum((hidden * params["scale"] - target) ** 2) + example["weight"] ** 2
+
+
+def make_case(batch=BATCH, dtype=float):
+    """Parameters of rank 0 to 2; inputs that are a tree with leaves of rank 1 and 2."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape):
+        return jnp.asarray(rng.normal(size=shape), dtype)
+
+    params = {"kernel": draw(3, 2), "bias": draw(2), "scale": draw()}
+    return params, {"x": draw(batch, 3), "weight": draw(batch)}, draw(batch, 2)
+
+
+@pytest.mark.parametrize("chunk_size", [None, 1, 2, 3, 5, BATCH, BATCH + 1])
+def test_equals_the_definition_for_any_chunk_size(chunk_size):
+    with jax.enable_x64(True):
+        params, *batch = make_case()
+        function = jax.jit(value_and_grad_and_variance(loss_of_one, chunk_size))
+        loss, gradient, variance = jax.device_get(function(params, *batch))
+        per_example = jax.jit(
+            jax.vmap(jax.value_and_grad(loss_of_one), in_axes=(None, 0, 0))
+        )
+        losses, gradients = jax.device_get(per_example(params, *batch))
+    assert loss == pytest.approx(np.mean(losses), rel=ROUND_OFF)
+    for name, examples in gradients.items():
+        np.testing.assert_allclose(gradient[name], examples.mean(0), rtol=ROUND_OFF)
+        expected = variance_adaptation.mini_batch_variance(examples)
+        np.testing.assert_allclose(variance[name], expected, rtol=ROUND_OFF)
+        assert gradient[name].shape == variance[name].shape == params[name].shape
+        assert gradient[name].dtype == variance[name].dtype == np.float64
+
+
+def linear(params, example):
+    """A loss whose gradient is the example."""
+    return params @ example
+
+
+@pytest.mark.parametrize("chunk_size", [None, 3])
+def test_a_large_mean_costs_no_accuracy(chunk_size):
+    # Thousandths on top of 4096, exact in float32; the mean of squares has no digit
+    # left of their variance.
+    ticks = np.random.default_rng(0).integers(-8, 9, size=(BATCH, 2))
+    examples = np.float32(4096 + ticks / 1024)
+    function = value_and_grad_and_variance(linear, chunk_size)
+    _, gradient, variance = function(jnp.zeros(2), examples)
+    exact = variance_adaptation.mini_batch_variance(np.float64(examples))
+    # The sum, 28672, is rounded to 1e-3, so the mean may be off by about as much. The
+    # square of that comes on top of squared deviations of 3e-5 in the mean.
+    np.testing.assert_allclose(variance, exact, rtol=0.05)
+    # Likewise.
+    np.testing.assert_allclose(gradient, examples.mean(0, np.float64), rtol=3e-7)
+
+
+def test_is_unbiased_by_monte_carlo():
+    batches, sigma = 20_000, np.array([0.5, 3.0])
+    noise = jax.random.normal(jax.random.key(1), (batches, 4, 2))
+    function = value_and_grad_and_variance(linear)
+    with_parameters = jax.jit(jax.vmap(lambda x: function(jnp.zeros(2), x)))
+    _, gradients, variances = with_parameters(1.0 + noise * sigma)
+    # ŝ has 3 degrees of freedom and so the relative deviation √(2/3); the mean of the
+    # 20,000 of them has 0.6 %. Five such: one run in two million would fail by chance.
+    np.testing.assert_allclose(np.mean(variances, 0), sigma**2 / 4, rtol=0.029)
+    # It is the variance of the gradient itself, measured with √(2/20,000) = 1 %.
+    measured = np.var(np.asarray(gradients, np.float64), axis=0)
+    np.testing.assert_allclose(np.mean(variances, 0), measured, rtol=0.05)
+
+
+def test_half_precision_gradients_have_float32_variances():
+    params, *batch = make_case(dtype=jnp.bfloat16)
+    function = jax.jit(value_and_grad_and_variance(loss_of_one, 3))
+    loss, gradient, variance = function(params, *batch)
+    assert loss.dtype == jnp.float32
+    assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.bfloat16.dtype}
+    assert {leaf.dtype for leaf in jax.tree.leaves(variance)} == {jnp.float32.dtype}
+
+
+@pytest.mark.parametrize("chunk_size", [None, 2])
+def test_drives_m_svag(chunk_size):
+    rng = np.random.default_rng(2)
+    batches = rng.normal(size=(6, BATCH, 3))
+    with jax.enable_x64(True):
+        tx = optax_sign.m_svag(0.3, 0.8, variance="mini_batch")
+        function = value_and_grad_and_variance(
+            lambda w, x: jnp.sum((w - x) ** 2) / 2, chunk_size
+        )
+
+        @jax.jit
+        def train(params, batches):
+            def step(carry, batch):
+                params, state = carry
+                _, gradient, variance = function(params, batch)
+                updates, state = tx.update(gradient, state, params, variance=variance)
+                return (optax.apply_updates(params, updates), state), params
+
+            return jax.lax.scan(step, (params, tx.init(params)), batches)[1]
+
+        path = np.asarray(train(jnp.zeros(3), batches))
+    # The gradients of this loss are w - x, so their variance is that of the data.
+    gradients = [[w - batch.mean(0)] for w, batch in zip(path, batches, strict=True)]
+    spreads = [[variance_adaptation.mini_batch_variance(batch)] for batch in batches]
+    updates = variance_adaptation.m_svag(
+        [np.zeros(3)],
+        gradients,
+        learning_rate=0.3,
+        beta=0.8,
+        variance="mini_batch",
+        variances=spreads,
+    )
+    expected = np.cumsum([step[0] for step in updates], axis=0)
+    np.testing.assert_allclose(path[1:], expected[:-1], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("chunk_size", [0, -1])
+def test_rejects_chunks_without_examples(chunk_size):
+    with pytest.raises(ValueError, match=rf"chunk_size .* got {chunk_size}\."):
+        value_and_grad_and_variance(linear, chunk_size)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        ((np.ones((1, 2)),), "batch must hold at least 2 examples, got 1"),
+        ((np.ones((0, 2)),), "batch must hold at least 2 examples, got 0"),
+        ((np.ones((3, 2)), np.ones(4)), r"one length, got lengths \[3, 4\]"),
+        ((np.ones((3, 2)), 1.0), r"one length, got lengths \[0, 3\]"),
+        ((), r"one length, got lengths \[\]"),
+    ],
+)
+def test_rejects_batches_that_have_no_variance(batch, message):
+    function = value_and_grad_and_variance(lambda params, *example: params.sum())
+    with pytest.raises(ValueError, match=message):
+        function(jnp.zeros(2), *batch)

@@ -1,0 +1,277 @@
+"""Training on spheres: the norm, the equivalence with weight decay, and AdaRem-S."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import optax_sign
+from optax_sign import project_to_sphere, scale_by_sphere_learning_rate
+
+START = {
+    "a": np.array([[1.0, -2.0, 0.5], [0.3, 1.1, -0.7]]),
+    "b": np.array([0.4, -0.2, 0.9, 1.5]),
+}
+
+
+def norms(path, scope):
+    """At each step of a path, for each leaf, the norm of its sphere."""
+    squares = {
+        name: np.square(leaf, dtype=float).reshape(len(leaf), -1).sum(axis=1)
+        for name, leaf in path.items()
+    }
+    if scope == "global":
+        squares = dict.fromkeys(squares, sum(squares.values()))
+    return {name: np.sqrt(square) for name, square in squares.items()}
+
+
+def walk(tx, start, gradients):
+    """All positions under given gradients, the start included."""
+
+    def step(carry, g):
+        params, state = carry
+        updates, state = tx.update(g, state, params)
+        params = optax.apply_updates(params, updates)
+        return (params, state), params
+
+    path = jax.jit(lambda carry: jax.lax.scan(step, carry, gradients)[1])
+    path = path((start, tx.init(start)))
+    return jax.tree.map(lambda first, rest: np.stack([first, *rest]), start, path)
+
+
+def noise(steps, seed=0, dtype=np.float32):
+    rng = np.random.default_rng(seed)
+    return {
+        k: rng.normal(size=(steps, *v.shape)).astype(dtype) for k, v in START.items()
+    }
+
+
+OPTIMIZERS = [
+    optax.sgd(0.1),
+    optax.adam(0.05),
+    optax_sign.mas(0.02, weight_decay=0.1),
+]
+
+
+@pytest.mark.parametrize(("radius", "scope"), [(None, "global"), (2.5, "leaf")])
+def test_norm_stays_after_any_optimizer(radius, scope):
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    for optimizer in OPTIMIZERS:
+        tx = optax.chain(optimizer, project_to_sphere(radius, scope))
+        path = walk(tx, start, noise(1000))
+        for size in norms(path, scope).values():
+            # Float32 has 6e-8 a rounding; no error is handed on to the next step.
+            np.testing.assert_allclose(size[1:], radius or size[0], rtol=1e-6)
+        # It did go somewhere.
+        assert np.linalg.norm(path["a"][-1] - path["a"][0]) > 0.1
+
+
+def test_masked_projection_sees_its_leaves_only():
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    mask = {"a": True, "b": False}
+    tx = optax.chain(optax.sgd(0.1), optax.masked(project_to_sphere(), mask))
+    path = walk(tx, start, noise(50))
+    sizes = np.linalg.norm(path["a"].reshape(51, -1), axis=1)
+    np.testing.assert_allclose(sizes, sizes[0], rtol=1e-6)  # as above
+    free = walk(optax.sgd(0.1), start, noise(50))
+    np.testing.assert_array_equal(path["b"], free["b"])
+
+
+@pytest.mark.parametrize(("unit", "push"), [(1.0, 1e25), (1e-25, 4e-25)])
+def test_squares_that_overflow_or_underflow_do_not_lose_the_sphere(unit, push):
+    point = unit * jnp.array([3.0, 4.0])
+    tx = project_to_sphere()
+    updates, _ = tx.update(jnp.array([0.0, -push]), tx.init(point), point)
+    after = np.float64(point + updates) / unit
+    expected = [0, -5] if push > 1 else [5, 0]
+    # A few roundings of float32.
+    np.testing.assert_allclose(after, expected, rtol=0, atol=1e-5)
+
+
+def scale_invariant_loss(params, scope):
+    """Of the directions only: a quadratic, and a term that couples the leaves."""
+    if scope == "global":
+        size = optax.tree.norm(params)
+        units = [leaf.ravel() / size for leaf in (params["a"], params["b"])]
+    else:
+        units = [
+            leaf.ravel() / jnp.linalg.norm(leaf) for leaf in (params["a"], params["b"])
+        ]
+    u = jnp.concatenate(units)
+    offset = u - jnp.cos(jnp.arange(u.size))
+    return jnp.linspace(0.5, 2, u.size) @ offset**2 / 2 + jnp.sin(u[1]) * u[-1]
+
+
+STEPS = 300
+
+
+def rate(t):
+    return 0.1 + 0.1 * jnp.cos(jnp.pi * t / STEPS)
+
+
+def decay(t):
+    return 0.05 / (1 + 0.02 * t)
+
+
+@pytest.mark.parametrize(
+    ("rates", "radius", "scope"),
+    [
+        ((rate, decay), None, "global"),
+        ((rate, decay), 0.7, "leaf"),
+        ((0.1, 0.02), 3.0, "global"),
+        ((0.1, 0.02), None, "leaf"),
+    ],
+)
+def test_follows_weight_decay_in_flat_space(rates, radius, scope):
+    tx = optax.chain(
+        scale_by_sphere_learning_rate(*rates, radius, scope),
+        project_to_sphere(radius, scope),
+    )
+    learning_rate, weight_decay = (
+        r if callable(r) else functools.partial(lambda t, value: value, value=r)
+        for r in rates
+    )
+    gradient = jax.grad(functools.partial(scale_invariant_loss, scope=scope))
+
+    def step(carry, t):
+        flat, params, state = carry
+        eta, shrink = learning_rate(t), 1 - learning_rate(t) * weight_decay(t)
+        flat = jax.tree.map(lambda w, g: shrink * w - eta * g, flat, gradient(flat))
+        updates, state = tx.update(gradient(params), state, params)
+        params = optax.apply_updates(params, updates)
+        return (flat, params, state), (flat, params, state[0].flat_norm)
+
+    with jax.enable_x64(True):
+        start = jax.tree.map(jnp.asarray, START)
+        carry = (start, start, tx.init(start))
+        scan = jax.jit(lambda carry: jax.lax.scan(step, carry, jnp.arange(STEPS)))
+        _, (flat, sphere, flat_norm) = jax.device_get(scan(carry))
+    for k, size in norms(flat, scope).items():
+        shape = (-1, *[1] * START[k].ndim)
+        target = radius or norms({k: v[None] for k, v in START.items()}, scope)[k]
+        # Round-off of float64, carried along by a loss that contracts it; 1e-9 is
+        # what is asked for.
+        np.testing.assert_allclose(
+            sphere[k] / target, flat[k] / size.reshape(shape), rtol=0, atol=1e-11
+        )
+        known = flat_norm if scope == "global" else flat_norm[:, list(START).index(k)]
+        np.testing.assert_allclose(known, size, rtol=1e-11)
+        # The flat norm changes, so a rate without its square could not have followed,
+        # and the direction too.
+        assert np.ptp(np.log(size)) > 0.2
+        assert np.linalg.norm(flat[k][-1] / size[-1] - flat[k][0] / size[0]) > 0.2
+
+
+@pytest.mark.parametrize("radius", [None, 2.0])
+def test_a_leaf_of_zeros_stays_where_it_has_no_direction(radius):
+    start = {"a": np.zeros((2, 3), np.float32), "b": np.float32(START["b"])}
+    tx = optax.chain(
+        scale_by_sphere_learning_rate(0.1, 0.1, radius, "leaf"),
+        project_to_sphere(radius, "leaf"),
+    )
+    path = walk(tx, start, noise(5))
+    np.testing.assert_array_equal(path["a"], 0.0)
+    assert np.all(np.isfinite(path["b"])) and np.any(path["b"][5] != path["b"][1])
+
+
+def select_matrices(params):
+    return jax.tree.map(lambda p: jnp.ndim(p) == 2, params)
+
+
+@pytest.mark.parametrize(
+    ("selection", "sphere"),
+    [
+        (select_matrices, {}),
+        ({"a": True, "b": False}, {"radius": 2.0, "sphere_scope": "leaf"}),
+    ],
+    ids=["function", "tree"],
+)
+def test_adarem_s_routes_every_leaf(selection, sphere):
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    gradients = noise(20)
+    options = {"beta": 0.8, "decay": 0.9, "decay_every": 2, "eps": 0.01}
+    rates = {"learning_rate": 0.05, "weight_decay": 0.1}
+    mixed = optax_sign.adarem_s(
+        scale_invariant=selection, **rates, **options, **sphere, scope="global"
+    )
+    path = walk(mixed, start, gradients)
+
+    def alone(tx, name):
+        return walk(tx, {name: start[name]}, {name: gradients[name]})[name]
+
+    flat = optax_sign.adarem(**rates, **options, scope="global")
+    # XLA may fuse the two programs differently: a few roundings a step.
+    np.testing.assert_allclose(path["b"], alone(flat, "b"), rtol=0, atol=1e-5)
+    limits = {k.removeprefix("sphere_"): v for k, v in sphere.items()}
+    on_sphere = optax.chain(
+        optax_sign.scale_by_resilience(**options, scope="global"),
+        scale_by_sphere_learning_rate(**rates, **limits),
+        project_to_sphere(**limits),
+    )
+    np.testing.assert_allclose(path["a"], alone(on_sphere, "a"), rtol=0, atol=1e-5)
+    masked = optax_sign.adarem_s(
+        scale_invariant=selection,
+        mask={"a": False, "b": False},
+        **rates,
+        **options,
+        **sphere,
+        scope="global",
+    )
+    other = walk(masked, start, gradients)
+    np.testing.assert_allclose(other["a"], path["a"], rtol=0, atol=1e-5)
+    undecayed = optax_sign.adarem(0.05, **options, scope="global")
+    np.testing.assert_allclose(other["b"], alone(undecayed, "b"), rtol=0, atol=1e-5)
+
+
+def test_adarem_s_without_resilience_is_sgd_on_the_sphere():
+    # λ = 0: a_0 = 1 as nothing is known, and 1 + 0^t b_t later.
+    start = {k: v.astype(np.float32) for k, v in START.items()}
+    path = walk(
+        optax_sign.adarem_s(
+            rate, {"a": True, "b": True}, decay=0.0, weight_decay=decay
+        ),
+        start,
+        noise(20),
+    )
+    plain = walk(
+        optax.chain(scale_by_sphere_learning_rate(rate, decay), project_to_sphere()),
+        start,
+        noise(20),
+    )
+    for k in START:
+        # The factor is 1 exactly; XLA may still fuse the two programs differently.
+        np.testing.assert_allclose(path[k], plain[k], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "make", [project_to_sphere, lambda: scale_by_sphere_learning_rate(0.1)]
+)
+def test_needs_the_parameters(make):
+    tx = make()
+    with pytest.raises(ValueError, match="params must be given to .* got None"):
+        tx.update(START, tx.init(START))
+
+
+@pytest.mark.parametrize(
+    "make", [project_to_sphere, functools.partial(scale_by_sphere_learning_rate, 0.1)]
+)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"radius": 0.0}, r"radius must lie in \(0, inf\), got 0\.0"),
+        ({"radius": -1}, "radius .* got -1"),
+        ({"scope": "layer"}, "scope must be 'global' or 'leaf', got 'layer'"),
+    ],
+)
+def test_rejects_what_is_no_sphere(make, options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "weight_decay"])
+def test_rejects_negative_rates(name):
+    with pytest.raises(ValueError, match=rf"{name} must lie in \[0, inf\), got -0\.1"):
+        scale_by_sphere_learning_rate(**{"learning_rate": 0.1, name: -0.1})
