@@ -7,7 +7,9 @@ import jax
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from optax_sign._checks import check_choice
 from optax_sign._resilience import adarem, scale_by_resilience
+from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
 
 
@@ -80,6 +82,7 @@ def adarem_s(
     >>> optax.tree.norm(optax.apply_updates(params, updates)["kernel"]).round(4)
     Array(5., dtype=float32)
     """
+    check_choice("sphere_scope", sphere_scope, SPHERE_SCOPES)
     resilience = {
         "beta": beta,
         "decay": decay,

@@ -18,21 +18,23 @@ def ema(
 
     In a narrow dtype ``optax.ema`` multiplies by a ``beta`` of that dtype (0.999
     becomes 1 in bfloat16) and emits a value that differs from the one it stores,
-    which also keeps XLA from updating the state in place.
+    which also keeps XLA from updating the state in place. Its bias correction loses
+    digits to cancellation, so that one is ours in every dtype.
     """
     check_range("beta", beta, 0.0, 1.0)
     check_float_dtype("mu_dtype", mu_dtype)
-    wide_ema = optax.ema(beta, debias)
+    wide_ema = optax.ema(beta, debias=False)
 
     def init_fn(params):
         average = _moments.zeros_like(params, mu_dtype)
         return optax.EmaState(count=jnp.zeros([], jnp.int32), ema=average)
 
     def update_fn(updates, state, params=None):
-        if _all_wide(updates, state.ema):
-            return wide_ema.update(updates, state, params)
         count = optax.safe_increment(state.count)
-        average = _moments.update_ema(updates, state.ema, beta)
+        if _all_wide(updates, state.ema):
+            average, _ = wide_ema.update(updates, state, params)
+        else:
+            average = _moments.update_ema(updates, state.ema, beta)
 
         def leaf(gradient, stored):
             if gradient is None:

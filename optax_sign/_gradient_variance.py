@@ -82,7 +82,9 @@ def value_and_grad_and_variance(
             rest = jax.tree.map(
                 lambda x: x[chunk:whole].reshape(-1, chunk, *x.shape[1:]), batch
             )
-            (_, moments), _ = jax.lax.scan(step, (jnp.float32(chunk), first), rest)
+            (_, moments), _ = jax.lax.scan(
+                step, (jnp.asarray(chunk, float), first), rest
+            )
         if whole < size:
             last = chunk_moments(params, jax.tree.map(lambda x: x[whole:], batch))
             moments = _merge(moments, whole, last, size - whole)
@@ -98,21 +100,22 @@ def value_and_grad_and_variance(
 
 def _merge(left, left_size, right, right_size):
     """The moments of two groups of examples together (Chan et al., 1979)."""
-    loss, mean, deviation = left
-    new_loss, new_mean, new_deviation = right
     share = right_size / (left_size + right_size)
-    loss += share * (new_loss - loss)
-    merged = jax.tree.map(lambda a, b: a + share * (b - a), mean, new_mean)
-    deviation = jax.tree.map(
-        lambda d, e, a, b: (
-            d + e + share * left_size * _moments.squared_magnitude(b - a)
-        ),
-        deviation,
-        new_deviation,
-        mean,
-        new_mean,
+
+    def mean(a, b):
+        return a + jnp.asarray(share, a.real.dtype) * (b - a)
+
+    def deviation(d, e, a, b):
+        weight = jnp.asarray(share * left_size, d.dtype)
+        return d + e + weight * _moments.squared_magnitude(b - a)
+
+    loss, means, deviations = left
+    new_loss, new_means, new_deviations = right
+    return (
+        mean(loss, new_loss),
+        jax.tree.map(mean, means, new_means),
+        jax.tree.map(deviation, deviations, new_deviations, means, new_means),
     )
-    return loss, merged, deviation
 
 
 def _batch_size(batch):

@@ -129,9 +129,10 @@ def _agreement(gradient, mean, largest, eps):
     usable = (size > 0) & (largest > 0)
     size = jnp.where(usable, size, 1)
     scale = jnp.where(usable, largest, 1)
-    direction = jnp.conj(gradient / size)
-    agreement = jnp.real(direction * (mean / scale)) / (1 + eps / size / scale)
-    return jnp.where(usable, jnp.clip(agreement, -1, 1), 0)
+    agreement = jnp.real(jnp.conj(jnp.sign(gradient)) * (mean / scale))
+    # XLA may divide by size * scale, and 0/0 is not a number where that underflows.
+    damping = jnp.where(eps > 0, 1 / (1 + eps / size / scale), 1)
+    return jnp.where(usable, jnp.clip(agreement * damping, -1, 1), 0)
 
 
 def adarem(

@@ -37,7 +37,8 @@ def project_to_sphere(
       \Delta\theta_t = R \, \frac{\theta_t + u_t}{\|\theta_t + u_t\|} - \theta_t
 
     where :math:`u_t` are the ``updates`` of ANY optimizer before it and :math:`R` =
-    ``radius``. Leaves of norm 0 stay at 0. Choose leaves with ``optax.masked``.
+    ``radius``. Where :math:`\theta_t + u_t = 0`, it stays at 0, and with
+    ``radius=None`` so does what starts there. Choose leaves with ``optax.masked``.
 
     State: one number a sphere.
 
@@ -174,7 +175,10 @@ def scale_by_sphere_learning_rate(
             norm = jnp.where(first, measured, jnp.asarray(radius, dtype))
         rate = _value(learning_rate, state.count, dtype)
         shrinkage = 1 - rate * _value(weight_decay, state.count, dtype)
-        inverse_alpha = norm / jnp.where(flat_norm > 0, flat_norm, 1)
+        # At the origin there is no direction to turn: the rate there is 0.
+        inverse_alpha = jnp.where(
+            flat_norm > 0, norm / jnp.where(flat_norm > 0, flat_norm, 1), 0
+        )
         sphere_rate = rate * inverse_alpha**2 / shrinkage
 
         def scale(update, factor):
@@ -221,22 +225,29 @@ def _add(update, parameter):
 def _norms(tree, scope):
     """Norm of the whole tree, shape (), or of each leaf, shape (leaves,)."""
     leaves = [_moments.widen(leaf) for leaf in jax.tree.leaves(tree)]
-    if scope == "global":
-        return jnp.asarray(optax.tree.norm(leaves))
-    if not leaves:
-        return jnp.zeros([0], jnp.float32)
-    return jnp.stack([optax.tree.norm(leaf) for leaf in leaves])
+    if scope == "global" or not leaves:
+        return _norm(leaves) if scope == "global" else jnp.zeros([0])
+    return jnp.stack([_norm([leaf]) for leaf in leaves])
+
+
+def _norm(leaves):
+    """Norm of all leaves together; their squares may over- or underflow."""
+    peak = jnp.zeros([])
+    for leaf in leaves:
+        largest = jnp.max(jnp.abs(leaf), initial=0)
+        dtype = _moments.at_least_float32(peak, largest)
+        peak = jnp.maximum(peak.astype(dtype), largest.astype(dtype))
+    scale = jnp.where(peak > 0, peak, 1)
+    return scale * optax.tree.norm([leaf / scale for leaf in leaves])
 
 
 def _zeros_per_sphere(params, scope):
-    """Zeros shaped and typed like :func:`_norms`, from shapes alone.
+    """Zeros shaped and typed like :func:`_norms`, whatever the values.
 
     A vector over the leaves, not a tree, so that ``tree.map_params`` and sharding
     rules do not take these numbers for parameters.
     """
-    leaves = jax.tree.leaves(params)
-    dtype = jnp.finfo(_moments.at_least_float32(*leaves)).dtype
-    return jnp.zeros([] if scope == "global" else [len(leaves)], dtype)
+    return _norms(jax.tree.map(jnp.zeros_like, params), scope)
 
 
 def _per_leaf(values, params, scope):

@@ -19,8 +19,8 @@ class ScaleByVarianceAdaptationState(NamedTuple):
 
     count: ArrayLike  # shape (), int32: updates so far
     mu: Any  # like the parameters, mu_dtype: average of the gradients
-    nu: Any  # like the parameters, nu_dtype, real: average of the squared
-    #          gradients, or of the mini-batch variances
+    nu: Any  # like the parameters, nu_dtype, real: average of the squared gradients,
+    #          or of the mini-batch variances; None where these need no average
 
 
 def scale_by_variance_adaptation(
@@ -57,13 +57,16 @@ def scale_by_variance_adaptation(
     :math:`m_t = v_t = 0`, and where the square of a float32 gradient overflows,
     the factor is 0. The factor lies in [0, 1], and the first one is 1.
 
-    With ``variance="mini_batch"``, :math:`s_t` is instead the bias-corrected
-    average, with decay :math:`\beta^2`, of the variances of the mini-batch mean
-    that each call gets as ``update(..., variance=tree)``; see
-    :func:`optax_sign.value_and_grad_and_variance`. Inside ``optax.masked`` and
-    ``optax.partition`` set ``mask_compatible_extra_args=True``.
+    With ``variance="mini_batch"``, each call gets the variance :math:`\hat s_t` of
+    its mini-batch mean as ``update(..., variance=tree)``; see
+    :func:`optax_sign.value_and_grad_and_variance`. That of the gradient is then
+    :math:`s_t = \hat s_t` itself, and that of the momentum :math:`\rho_t s_t` with
+    :math:`s_t` the bias-corrected average of :math:`\hat s` with decay
+    :math:`\beta^2`. Inside ``optax.masked`` and ``optax.partition`` set
+    ``mask_compatible_extra_args=True``.
 
-    State: 8 bytes per float32 parameter (2 + 2 with both dtypes bfloat16).
+    State: 8 bytes per float32 parameter (2 + 2 with both dtypes bfloat16); 4 for
+    mini-batch variances without momentum.
 
     Args:
       direction: a link without state, as ``optax.scale_by_sign()``; ``None`` is
@@ -102,6 +105,7 @@ def scale_by_variance_adaptation(
     check_float_dtype("mu_dtype", mu_dtype)
     check_float_dtype("nu_dtype", nu_dtype)
     mini_batch = variance == "mini_batch"
+    keeps_nu = momentum or not mini_batch
     direction = optax.with_extra_args_support(direction or optax.identity())
 
     def init_fn(params):
@@ -112,7 +116,7 @@ def scale_by_variance_adaptation(
         return ScaleByVarianceAdaptationState(
             count=jnp.zeros([], jnp.int32),
             mu=_moments.zeros_like(params, mu_dtype),
-            nu=_moments.zeros_like(params, nu_dtype, real=True),
+            nu=_moments.zeros_like(params, nu_dtype, real=True) if keeps_nu else None,
         )
 
     def update_fn(updates, state, params=None, *, variance=None, **extra_args):
@@ -122,51 +126,67 @@ def scale_by_variance_adaptation(
                 "variance must be the tree of mini-batch variances when the link is "
                 'made with variance="mini_batch", got None.'
             )
+        none = {"is_leaf": _moments.is_none}
         count = optax.safe_increment(state.count)
         mu = _moments.update_ema(gradients, state.mu, beta)
-        if mini_batch:
+        if not keeps_nu:
+            nu = variance
+        elif mini_batch:
             # Averages of independent variances carry squared weights.
-            nu = _moments.update_ema(variance, state.nu, beta * beta)
+            variances = jax.tree.map(_storable, variance, state.nu, **none)
+            nu = _moments.update_ema(variances, state.nu, beta * beta)
         else:
             squares = jax.tree.map(
                 lambda g: _moments.squared_magnitude(_moments.widen(g)), gradients
             )
+            squares = jax.tree.map(_storable, squares, state.nu, **none)
             nu = _moments.update_ema(squares, state.nu, beta)
 
-        def moments(m, v):
-            mean, second = _moments.widen(m), _moments.widen(v)
-            dtype = jnp.promote_types(mean.real.dtype, second.dtype)
-            mean /= _moments.one_minus_power(beta, count, dtype)
-            steps = 2 * count if mini_batch else count
-            second /= _moments.one_minus_power(beta, steps, dtype)
-            return mean, second, dtype
+        def mean_of(m):
+            mean = _moments.widen(m)
+            return mean / _moments.one_minus_power(beta, count, mean.real.dtype)
 
-        def base(g, m, v):
+        def noise_of(mean, v):
+            noise = _moments.widen(v)
+            dtype = jnp.promote_types(mean.real.dtype, noise.dtype)
+            if not keeps_nu:
+                return noise
+            if mini_batch:
+                noise /= _moments.one_minus_power(beta * beta, count, dtype)
+            else:
+                second = noise / _moments.one_minus_power(beta, count, dtype)
+                second = jnp.minimum(second, jnp.finfo(dtype).max)
+                noise = _moving_average_variance(mean, second, beta, count, dtype)
+            return noise * _moments.rho(beta, count, dtype) if momentum else noise
+
+        def base(g, m):
             if g is None:
                 return None
-            return moments(m, v)[0] if momentum else _moments.widen(g)
+            return mean_of(m) if momentum else _moments.widen(g)
 
         def adapt(d, g, m, v):
             if g is None:
                 return None
-            mean, second, dtype = moments(m, v)
-            noise = second
-            if not mini_batch:
-                noise = _moving_average_variance(mean, second, beta, count, dtype)
-            if momentum:
-                noise *= _moments.rho(beta, count, dtype)
-            scaled = _adaptation_factor(mean, noise, factor) * d
+            mean = mean_of(m)
+            scaled = _adaptation_factor(mean, noise_of(mean, v), factor) * d
             return scaled.astype(jnp.result_type(g))
 
-        none = {"is_leaf": _moments.is_none}
-        directions = jax.tree.map(base, gradients, mu, nu, **none)
+        directions = jax.tree.map(base, gradients, mu, **none)
         directions, _ = direction.update(
             directions, direction.init(gradients), params, **extra_args
         )
         updates = jax.tree.map(adapt, directions, gradients, mu, nu, **none)
+        nu = nu if keeps_nu else None
         return updates, ScaleByVarianceAdaptationState(count=count, mu=mu, nu=nu)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _storable(value, average):
+    """At most what ``average`` can hold, as an average never forgets infinity."""
+    if value is None:
+        return None
+    return jnp.minimum(value, jnp.finfo(average.dtype).max.astype(value.dtype))
 
 
 def _moving_average_variance(mean, second, beta, count, dtype):
@@ -181,9 +201,11 @@ def _adaptation_factor(mean, noise, factor):
     square = _moments.squared_magnitude(mean)
     total = square + noise
     usable = (total > 0) & (total < jnp.inf)
-    # 0 * |mean| is 0, but NaN for a mean that is not finite: never hide one.
+    # NaN wherever mean or noise is not a finite number by itself: never hide one.
     certainty = jnp.where(
-        usable, square / jnp.where(usable, total, 1), 0 * jnp.abs(mean)
+        usable,
+        square / jnp.where(usable, total, 1),
+        jnp.where(jnp.isnan(noise), noise, 0 * jnp.abs(mean)),
     )
     if factor == "magnitude":
         return certainty

@@ -30,7 +30,7 @@ def svag(
     and, with decay :math:`\beta` = ``beta``, the averages :math:`m_t`, :math:`s_t`
     of :func:`scale_by_variance_adaptation`. The first step is one of SGD.
 
-    State: 8 bytes per float32 parameter.
+    State: 8 bytes per float32 parameter; 4 with mini-batch variances.
 
     Args:
       learning_rate: step size, a number or a schedule over the step.

@@ -72,7 +72,8 @@ def _row(factory, reference, options, special="", **expected):
 def _variance_adapted(factory, options, special="", **expected):
     expected["needs_variance"] = options.get("variance") == "mini_batch"
     reference = getattr(variance_adaptation, factory.__name__)
-    return _row(factory, reference, options, special, **expected, **TWO_ACCUMULATORS)
+    expected = {**TWO_ACCUMULATORS, **expected}
+    return _row(factory, reference, options, special, **expected)
 
 
 def _factor(options, special="", **expected):
@@ -100,7 +101,8 @@ OPTIMIZERS = [
     ),
     _row(optax_sign.mas, sign_family.mas, MOMENTUM, takes_sign=True, **ONE_ACCUMULATOR),
     _variance_adapted(optax_sign.svag, MOMENTUM),
-    _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch"),
+    # The variance of the gradient is the one that is given: nothing to average.
+    _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch", **ONE_ACCUMULATOR),
     _variance_adapted(optax_sign.m_svag, MOMENTUM),
     _variance_adapted(optax_sign.m_svag, MINI_BATCH, "mini_batch"),
     _variance_adapted(optax_sign.adam_star, MOMENTUM, takes_sign=True),

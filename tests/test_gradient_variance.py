@@ -32,16 +32,24 @@ def make_case(batch=BATCH, dtype=float):
     return params, {"x": draw(batch, 3), "weight": draw(batch)}, draw(batch, 2)
 
 
-@pytest.mark.parametrize("chunk_size", [None, 1, 2, 3, 5, BATCH, BATCH + 1])
-def test_equals_the_definition_for_any_chunk_size(chunk_size):
+@pytest.fixture(scope="module")
+def one_by_one():
+    """Loss and gradient of each example, in float64."""
+    with jax.enable_x64(True):
+        params, *batch = make_case()
+        in_axes = (None, 0, 0)
+        each = jax.jit(jax.vmap(jax.value_and_grad(loss_of_one), in_axes))
+        return jax.device_get(each(params, *batch))
+
+
+# One chunk; chunks of one; several and a remainder; one and a remainder; more than all.
+@pytest.mark.parametrize("chunk_size", [None, 1, 2, 5, BATCH + 1])
+def test_equals_the_definition_for_any_chunk_size(chunk_size, one_by_one):
+    losses, gradients = one_by_one
     with jax.enable_x64(True):
         params, *batch = make_case()
         function = jax.jit(value_and_grad_and_variance(loss_of_one, chunk_size))
         loss, gradient, variance = jax.device_get(function(params, *batch))
-        per_example = jax.jit(
-            jax.vmap(jax.value_and_grad(loss_of_one), in_axes=(None, 0, 0))
-        )
-        losses, gradients = jax.device_get(per_example(params, *batch))
     assert loss == pytest.approx(np.mean(losses), rel=ROUND_OFF)
     for name, examples in gradients.items():
         np.testing.assert_allclose(gradient[name], examples.mean(0), rtol=ROUND_OFF)
@@ -86,10 +94,12 @@ def test_is_unbiased_by_monte_carlo():
     np.testing.assert_allclose(np.mean(variances, 0), measured, rtol=0.05)
 
 
-def test_half_precision_gradients_have_float32_variances():
+@pytest.mark.parametrize("x64", [False, True])
+def test_half_precision_gradients_have_float32_variances(x64):
     params, *batch = make_case(dtype=jnp.bfloat16)
-    function = jax.jit(value_and_grad_and_variance(loss_of_one, 3))
-    loss, gradient, variance = function(params, *batch)
+    with jax.enable_x64(x64):
+        function = jax.jit(value_and_grad_and_variance(loss_of_one, 2))
+        loss, gradient, variance = function(params, *batch)
     assert loss.dtype == jnp.float32
     assert {leaf.dtype for leaf in jax.tree.leaves(gradient)} == {jnp.bfloat16.dtype}
     assert {leaf.dtype for leaf in jax.tree.leaves(variance)} == {jnp.float32.dtype}

@@ -200,9 +200,8 @@ def test_first_step_and_steps_on_a_constant_gradient_are_those_of_sgd(gradients)
             sgd = -np.float64(constant[dtype])
             update, u = np.float64(update), ROUND_OFF[dtype]
             # (1-β) g is rounded, maybe once more to be stored; so are its quotient
-            # and the update. M-SGD's float32 1 - β is off by 1/(1-β) roundings.
-            first = 4 * u + (name == "m_sgd") / (1 - beta) * ROUND_OFF["float32"]
-            np.testing.assert_allclose(update[0], sgd[0], rtol=first, err_msg=name)
+            # and the update.
+            np.testing.assert_allclose(update[0], sgd[0], rtol=4 * u, err_msg=name)
             # Later both averages are off by up to 2/(1-β) roundings, so v - m² by 6,
             # which 1/(1-ρ) ≤ 2.25 enlarges at most (β = 1/2, second step).
             later = (2 + 6 * 2.25 + 1) / (1 - beta) * u

@@ -23,12 +23,8 @@ EPOCHS = 5
 
 def console() -> Console:
     """The user's terminal, or the file that stands in its place."""
-    here = Console(highlight=False, markup=False)
-    return (
-        here
-        if here.is_terminal
-        else Console(highlight=False, markup=False, width=WIDTH)
-    )
+    width = None if sys.stdout.isatty() else WIDTH
+    return Console(highlight=False, markup=False, width=width)
 
 
 def check_count(name: str, value: int) -> None:

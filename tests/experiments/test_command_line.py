@@ -1,70 +1,26 @@
 """The command line: what it answers, what it leaves behind, and its exit codes."""
 
-import dataclasses
-import shutil
-import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from experiments import (
-    bench,
-    config,
-    environment,
-    intervals,
-    progress,
-    results,
-    training,
-)
+from experiments import bench, intervals, results
 from experiments.commands import catalogue, main, options
 from experiments.runs import Store
 from tests.experiments import training_cases
+from tests.experiments.command_cases import SMALL, command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
-from tests.experiments.summaries import CLAIM, STUDY
-
-# Small runs of the small networks.
-SMALL = ("--batch-size", "8", "--steps", "25", "--eval-every", "7")
 
 
 @pytest.fixture(autouse=True, scope="module")
 def small(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        # The tests' own devices have been set up already.
-        patch.setattr(environment, "prepare", lambda devices=None: None)
-        yield from training_cases.install(tmp_path_factory.mktemp("programs"))
+    yield from install(tmp_path_factory.getbasetemp() / "programs")
 
 
 @pytest.fixture
-def command(tmp_path, capsys, monkeypatch):
-    """Runs a command in a folder of its own; returns code, output and errors."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("OPTAX_SIGN_RUNS", raising=False)
-
-    def run(*arguments):
-        code = main.main([str(argument) for argument in arguments])
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def tiny_study(monkeypatch):
-    """A study of three optimizers and two seeds, in the place of the real ones."""
-
-    def small_runs(runs):
-        return tuple(dataclasses.replace(run, batch_size=8, steps=12) for run in runs)
-
-    runs = {label: small_runs(runs) for label, runs in CLAIM.runs.items()}
-    claim = dataclasses.replace(CLAIM, runs=runs)
-    study = dataclasses.replace(STUDY, claims=(claim,))
-    monkeypatch.setattr(catalogue, "STUDIES", (study,))
-    return claim
-
-
-def contents(folder):
-    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+def command(tmp_path, monkeypatch, capsys):
+    return command_in(tmp_path, monkeypatch, capsys)
 
 
 def test_help_names_every_command_with_an_example_and_starts_without_jax():
@@ -201,158 +157,6 @@ def test_compare_prints_means_with_their_intervals(command):
         size = {"mas": 4, "adam": 8}[name] + 4 / 163
         assert f"{size:.2f}" in row
         assert sum("±" in cell for cell in row.split("│")) == 4
-
-
-def interrupt_at(count, monkeypatch):
-    """Presses Ctrl-C when training tells its progress for this time."""
-    events = []
-    told = progress.Watch.__call__
-
-    def tell(watch, event):
-        events.append(event)
-        told(watch, event)
-        if len(events) == count:
-            signal.raise_signal(signal.SIGINT)
-
-    monkeypatch.setattr(progress.Watch, "__call__", tell)
-
-
-def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
-    command, tmp_path, monkeypatch
-):
-    interrupted, whole = Store(tmp_path / "my runs"), Store(tmp_path / "whole")
-    line = ("train", "--optimizer", "mas", *SMALL, "--runs")
-    with monkeypatch.context() as patch:
-        interrupt_at(3, patch)
-        code, out, error = command(*line, "my runs")
-    assert (code, out) == (130, "")
-    assert error.endswith(
-        "python -m experiments train --optimizer mas --batch-size 8 --steps 25 "
-        "--eval-every 7 --runs 'my runs'\n"
-    )
-    (entry,) = interrupted.list()
-    assert entry.status == "unfinished"
-    assert list(entry.folder.glob("checkpoints/0*"))
-    assert command(*line, "my runs")[0] == 0
-    assert command(*line, "whole")[0] == 0
-    run = training_cases.run("mas", 2e-4)
-    assert training_cases.outcome(interrupted, run) == training_cases.outcome(
-        whole, run
-    )
-
-
-def truncated(folder):
-    for path in (folder / "checkpoints").rglob("*"):
-        if path.is_file() and path.stat().st_size:
-            path.write_bytes(path.read_bytes()[:-1])
-
-
-def of_another_configuration(folder):
-    other = shutil.copytree(folder, folder.with_name("0" * 16))
-    shutil.rmtree(folder)
-    other.rename(folder)
-    text = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(text.replace('"seed": 0', '"seed": 1'))
-
-
-def with_the_checkpoint_of_another(folder):
-    for path in (folder / "checkpoints").glob("*/manifest.json"):
-        path.write_text(path.read_text().replace(folder.name, "0" * 16))
-
-
-def with_corrupt_metrics(folder):
-    lines = (folder / "metrics.jsonl").read_text().splitlines(keepends=True)
-    (folder / "metrics.jsonl").write_text("".join(["garbage\n", *lines[1:]]))
-
-
-@pytest.mark.parametrize(
-    ("damage", "says"),
-    [
-        (truncated, "is damaged"),
-        (of_another_configuration, "holds another configuration"),
-        (with_the_checkpoint_of_another, "belongs to run 0000000000000000"),
-        (with_corrupt_metrics, "metrics.jsonl is damaged"),
-    ],
-)
-def test_a_damaged_run_is_named_and_left_alone(
-    command, tmp_path, monkeypatch, damage, says
-):
-    with monkeypatch.context() as patch:
-        interrupt_at(3, patch)
-        assert command("train", *SMALL)[0] == 130
-    (entry,) = Store("runs").list()
-    damage(entry.folder)
-    before = contents(tmp_path)
-    code, out, error = command("train", *SMALL)
-    assert (code, out) == (2, "")
-    assert says in error
-    assert str(entry.folder) in error
-    assert_one_sentence(error.rstrip("\n"))
-    assert contents(tmp_path) == before
-
-
-def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
-    code, out, error = command("reproduce", "tiny-1", "--output", "out")
-    assert (code, error) == (0, "")
-    assert out.count("seed 0: training loss") == 3
-    loads = [
-        results.load(tmp_path / "out" / "tiny", run)
-        for runs in tiny_study.runs.values()
-        for run in runs
-    ]
-    assert all(loads)
-    row = next(line for line in out.splitlines() if line.startswith("│ MaS"))
-    final = np.mean([loads[0].final_loss, loads[1].final_loss])
-    assert f" {final:.3f} " in row
-    assert "Verdict: does not hold" in out  # twelve steps part nobody by 0.1
-    assert "Figure: out/tiny/figure.png" in out
-    assert (tmp_path / "out/tiny/figure.png").read_bytes().startswith(b"\x89PNG")
-    text = command("report", "--results", "out", "--output", "out/report.md")
-    assert text == (0, "", "")
-    report = (tmp_path / "out/report.md").read_text()
-    assert "### tiny-1: does not hold" in report
-    assert "](tiny/figure.png)" in report
-    assert command("report", "--results", "out")[1] == report.replace(
-        "](tiny/", "](out/tiny/"
-    )
-
-
-def test_reproduce_does_again_only_what_is_missing(
-    command, tmp_path, tiny_study, monkeypatch
-):
-    assert command("reproduce", "all")[0] == 0
-    monkeypatch.setattr(training, "Loop", None)  # nothing is trained from here on
-    folder = tmp_path / "runs/results/tiny"
-    before = contents(folder)
-    results.path(folder, tiny_study.runs["Adam"][1]).unlink()
-    (folder / "figure.png").unlink()
-    code, out, _ = command("reproduce", "all")
-    assert code == 0
-    assert "6 runs; 1 of them have no results in runs/results." in out
-    assert contents(folder) == before
-    # Without the runs, as after a clone, their tables are enough.
-    for entry in Store("runs").list():
-        shutil.rmtree(entry.folder)
-    assert command("reproduce", "all")[0] == 0
-    assert contents(folder) == before
-
-
-def test_a_table_edited_by_hand_is_refused_before_training(
-    command, tmp_path, tiny_study
-):
-    assert command("reproduce", "tiny")[0] == 0
-    folder = tmp_path / "runs/results/tiny"
-    path = results.path(folder, tiny_study.runs["SGD"][0])
-    path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
-    results.path(folder, tiny_study.runs["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / config.run_hash(tiny_study.runs["MaS"][0]))
-    before = contents(tmp_path)
-    for line in ("reproduce tiny", "report --results runs/results"):
-        code, out, error = command(*line.split())
-        assert (code, out) == (2, "")
-        assert path.name in error
-        assert_one_sentence(error.rstrip("\n"))
-    assert contents(tmp_path) == before
 
 
 def test_list_says_what_is_stored(command):

@@ -72,6 +72,14 @@ def test_an_interrupted_write_leaves_the_older_file(tmp_path, monkeypatch):
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"table": b"old"}
 
 
+def test_who_reads_an_older_file_goes_on_reading_it(tmp_path):
+    outputs.write(tmp_path / "table", b"old")
+    with (tmp_path / "table").open("rb") as reader:
+        outputs.write(tmp_path / "table", b"new")
+        assert reader.read() == b"old"
+    assert (tmp_path / "table").read_bytes() == b"new"
+
+
 def test_new_files_have_the_permissions_of_the_user(tmp_path):
     outputs.write(tmp_path / "table", b"new")
     (tmp_path / "usual").write_text("")

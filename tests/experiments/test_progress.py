@@ -54,8 +54,9 @@ def test_without_a_terminal_there_is_one_line_a_run(store):
 def test_on_a_terminal_there_is_a_bar_too(store):
     def happen(watch):
         watch(event(0, float("nan"), 0.0))
-        watch(event(3))
         watch._bar.refresh()  # what its thread does ten times a second
+        watch(event(3))
+        watch._bar.refresh()
         watch(event(6, runs=()))
         finish(store)
 

@@ -10,7 +10,7 @@ import optax
 import pytest
 from flax import nnx
 
-from experiments import config, data, evaluation, models, optimizers
+from experiments import config, data, loop, models, optimizers
 from experiments.learner import METRICS, Learner
 from experiments.runs import Store
 from experiments.training import train
@@ -20,6 +20,8 @@ from tests.experiments.training_cases import (
     CLASSES,
     TEST,
     TRAIN,
+    Fuse,
+    Plain,
     dataset,
     install,
     outcome,
@@ -115,75 +117,6 @@ def test_agrees_with_training_written_on_a_page(store, a_run):
     assert (result.status, result.steps) == ("finished", 25)
 
 
-@pytest.mark.parametrize("batch", [7, TEST, 1000])
-def test_evaluation_covers_the_whole_set(monkeypatch, batch):
-    monkeypatch.setattr(evaluation, "BATCH", batch)
-    random = np.random.default_rng(0)
-    logits = jnp.asarray(random.normal(size=(TEST, CLASSES)), jnp.float32)
-    labels = jnp.asarray(dataset().test_labels)
-    loss, accuracy = evaluation.loss_and_accuracy(lambda x: x, logits, labels)
-    shares = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
-    expected = -np.log(shares[np.arange(TEST), labels]).mean()
-    np.testing.assert_allclose(loss, expected, rtol=1e-5)  # thirty float32 terms
-    assert accuracy == np.float32((logits.argmax(-1) == labels).mean())
-
-
-def test_a_nan_is_not_a_right_answer():
-    logits = jnp.full((TEST, CLASSES), jnp.nan)
-    zeros = jnp.zeros(TEST, jnp.int32)
-    loss, accuracy = evaluation.loss_and_accuracy(lambda x: x, logits, zeros)
-    assert np.isnan(loss)
-    assert accuracy == 0
-
-
-def test_each_epoch_has_an_order_of_its_own():
-    learner = Learner(run(), dataset())
-    orders = [learner.order(jax.random.key(s), e) for s in (0, 1) for e in (0, 1)]
-    for order in orders:
-        assert sorted(order.tolist()) == list(range(TRAIN))
-    for one, other in itertools.combinations(orders, 2):
-        assert (one != other).any()
-
-
-def test_steps_do_not_depend_on_how_they_are_portioned():
-    """Batch statistics and dropout included, which change from step to step."""
-    learner = Learner(run(model="mas_cnn"), dataset())
-    key, order = jax.random.key(0), jnp.arange(TRAIN)
-    train_set = jnp.asarray(dataset().train_images), jnp.asarray(dataset().train_labels)
-    advance = jax.jit(learner.advance)
-
-    def after(*stops):
-        state = learner.start(key)
-        for stop in stops:
-            begin = int(state.step)
-            state, loss = advance(state, key, order, *train_set, jnp.int32(stop))
-            fresh = state.losses[begin:stop].mean() if stop > begin else 0
-            # The mean of at most six float32 numbers, added in some order.
-            np.testing.assert_allclose(loss, fresh, rtol=1e-6)
-        return jax.tree.map(np.asarray, state)
-
-    whole = after(6)
-    for stops in ((1, 2, 3, 4, 5, 6), (4, 4, 2, 6)):
-        jax.tree.map(np.testing.assert_array_equal, after(*stops), whole)
-    assert whole.step == 6
-    assert (whole.other["norm"]["mean"] != 0).all()
-    measured = learner.evaluate(whole, *train_set, *train_set)
-    # A batch of one has no statistics of its own, and dropout would tell them apart.
-    alone = learner.evaluate(whole, *train_set, *(x[:1] for x in train_set))
-    assert measured["test_loss"] == measured["train_loss"]
-    assert alone["test_loss"] == alone["train_loss"]
-
-
-def test_dropout_differs_between_layers_steps_and_seeds():
-    learner = Learner(run(model="mas_cnn"), dataset())
-    keys = [
-        jax.random.key_data(stream["rngs"]["key"]).tolist()
-        for seed, step in itertools.product((0, 1), (0, 1))
-        for stream in learner._streams_at(jax.random.key(seed), step)["drops"].values()
-    ]
-    assert len({tuple(key) for key in keys}) == len(keys) == 8
-
-
 def test_loop_is_traced_once(store, monkeypatch):
     traced = []
     advance = Learner.advance
@@ -201,7 +134,7 @@ def test_seeds_side_by_side_are_the_seeds_alone(store, tmp_path):
     runs = [run("adam", seed=seed) for seed in range(3)]
     train(runs, store, devices=jax.devices()[:2])
     alone = Store(tmp_path / "alone")
-    train(runs[1:2], alone, devices=jax.devices()[2:3])
+    train(runs[1:2], alone, devices=jax.devices()[:1])
     assert outcome(alone, runs[1]) == outcome(store, runs[1])
     assert len({outcome(store, a_run)[""] for a_run in runs}) == 3
 
@@ -226,13 +159,16 @@ def fuse_step(a_run):
 
 
 def test_diverged_run_ends_and_the_others_go_on(store):
-    runs = [run(model="p1_cnn", seed=seed) for seed in (0, 3, 6, 10, 11)]
+    runs = [run(model="p1_cnn", seed=seed, steps=19) for seed in (0, 10, 6, 11)]
     steps = [fuse_step(a_run) for a_run in runs]
-    assert {7, 8} < set(steps)  # at an evaluation and just after one
-    sound = run(seed=9)
-    results = train([*runs, sound], store, devices=jax.devices()[:3])
-    assert results[-1].status == "finished"
-    for a_run, step, result in zip(runs, steps, results, strict=False):
+    # The second fails at an evaluation, the last just after one, the third not in time.
+    assert steps == [2, 7, 20, 8]
+    results = train(runs, store, devices=jax.devices()[:2])
+    assert (results[2].status, results[2].steps) == ("finished", 19)
+    assert np.isfinite(store.read_metrics(runs[2]).losses).all()
+    for a_run, step, result in zip(runs, steps, results, strict=True):
+        if step == 20:
+            continue
         assert (result.status, result.steps) == ("diverged", step)
         assert result.metrics == {}
         table = store.read_metrics(a_run)
@@ -243,6 +179,38 @@ def test_diverged_run_ends_and_the_others_go_on(store):
             assert np.isfinite(table.columns[name][:-1]).all()
             assert np.isnan(table.columns[name][-1])
         assert not (store.folder(a_run) / "checkpoints").exists()
+
+
+def test_diverged_run_does_not_wait_for_the_evaluation(store, monkeypatch):
+    monkeypatch.setattr(loop, "PORTION_SECONDS", 0.0)
+    a_run = run(model="p1_cnn", seed=3, eval_every=25)
+    events = []
+    (result,) = train([a_run], store, on_progress=events.append)
+    assert result.steps == fuse_step(a_run) == events[-1].step == 18
+    assert events[-1].runs == ()
+
+
+class NaNGradient(Fuse):
+    """Has a gradient that is not a number at step 7, where its loss is one."""
+
+    def __call__(self, images):
+        logits = Plain.__call__(self, images)
+        self.clock[...] += 1
+
+        def zero(bias):
+            return jnp.sqrt(0 * bias.sum())
+
+        now = self.clock[...] == 7
+        return logits + jax.lax.cond(now, zero, jnp.max, 0 * self.output.bias[...])
+
+
+def test_weights_that_are_not_numbers_end_a_run(store, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "mlp", NaNGradient)
+    (result,) = train([run()], store)
+    assert (result.status, result.steps) == ("diverged", 7)
+    table = store.read_metrics(run())
+    assert np.isfinite(table.losses).all()
+    assert np.isnan(table.columns["test_loss"]).all()
 
 
 @pytest.mark.parametrize(
@@ -279,3 +247,9 @@ def test_progress_is_told(store):
         expected = losses[:, before.step : event.step].mean()
         np.testing.assert_allclose(event.loss, expected, rtol=1e-6)
         assert event.images_per_second > 0
+
+
+def test_training_needs_a_device(store):
+    with pytest.raises(ValueError, match="devices must hold at least one") as error:
+        train([run()], store, devices=[])
+    assert_one_sentence(str(error.value))

@@ -1,0 +1,102 @@
+"""`reproduce` and `report`, from training to the verdict."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from experiments import config, results, training
+from experiments.commands import catalogue
+from experiments.runs import Store
+from tests.experiments.command_cases import command_in, contents, install
+from tests.experiments.messages import assert_one_sentence
+from tests.experiments.summaries import CLAIM, STUDY
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small(tmp_path_factory):
+    yield from install(tmp_path_factory.getbasetemp() / "programs")
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch, capsys):
+    return command_in(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def tiny_study(monkeypatch):
+    """A study of three optimizers and two seeds, in the place of the real ones."""
+
+    def small_runs(runs):
+        return tuple(dataclasses.replace(run, batch_size=8, steps=12) for run in runs)
+
+    runs = {label: small_runs(runs) for label, runs in CLAIM.runs.items()}
+    claim = dataclasses.replace(CLAIM, runs=runs)
+    study = dataclasses.replace(STUDY, claims=(claim,))
+    monkeypatch.setattr(catalogue, "STUDIES", (study,))
+    return claim
+
+
+def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
+    code, out, error = command("reproduce", "tiny-1", "--output", "out")
+    assert (code, error) == (0, "")
+    assert out.count("seed 0: training loss") == 3
+    loads = [
+        results.load(tmp_path / "out" / "tiny", run)
+        for runs in tiny_study.runs.values()
+        for run in runs
+    ]
+    assert all(loads)
+    row = next(line for line in out.splitlines() if line.startswith("│ MaS"))
+    final = np.mean([loads[0].final_loss, loads[1].final_loss])
+    assert f" {final:.3f} " in row
+    assert "Verdict: does not hold" in out  # twelve steps part nobody by 0.1
+    assert "Figure: out/tiny/figure.png" in out
+    assert (tmp_path / "out/tiny/figure.png").read_bytes().startswith(b"\x89PNG")
+    text = command("report", "--results", "out", "--output", "out/report.md")
+    assert text == (0, "", "")
+    report = (tmp_path / "out/report.md").read_text()
+    assert "### tiny-1: does not hold" in report
+    assert "](tiny/figure.png)" in report
+    assert command("report", "--results", "out")[1] == report.replace(
+        "](tiny/", "](out/tiny/"
+    )
+
+
+def test_reproduce_does_again_only_what_is_missing(
+    command, tmp_path, tiny_study, monkeypatch
+):
+    assert command("reproduce", "all")[0] == 0
+    monkeypatch.setattr(training, "Loop", None)  # nothing is trained from here on
+    folder = tmp_path / "runs/results/tiny"
+    before = contents(folder)
+    results.path(folder, tiny_study.runs["Adam"][1]).unlink()
+    (folder / "figure.png").unlink()
+    code, out, _ = command("reproduce", "all")
+    assert code == 0
+    assert "6 runs; 1 of them have no results in runs/results." in out
+    assert contents(folder) == before
+    # Without the runs, as after a clone, their tables are enough.
+    for entry in Store("runs").list():
+        shutil.rmtree(entry.folder)
+    assert command("reproduce", "all")[0] == 0
+    assert contents(folder) == before
+
+
+def test_a_table_edited_by_hand_is_refused_before_training(
+    command, tmp_path, tiny_study
+):
+    assert command("reproduce", "tiny")[0] == 0
+    folder = tmp_path / "runs/results/tiny"
+    path = results.path(folder, tiny_study.runs["SGD"][0])
+    path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
+    results.path(folder, tiny_study.runs["MaS"][0]).unlink()
+    shutil.rmtree(tmp_path / "runs" / config.run_hash(tiny_study.runs["MaS"][0]))
+    before = contents(tmp_path)
+    for line in ("reproduce tiny", "report --results runs/results"):
+        code, out, error = command(*line.split())
+        assert (code, out) == (2, "")
+        assert path.name in error
+        assert_one_sentence(error.rstrip("\n"))
+    assert contents(tmp_path) == before
