@@ -50,6 +50,8 @@ def value_and_grad_and_variance(
     (2.5, -2.0, 1.0)
     """
     check_range("chunk_size", chunk_size, 1)
+    if chunk_size is not None and chunk_size != int(chunk_size):
+        raise ValueError(f"chunk_size must be a whole number, got {chunk_size!r}.")
     per_example = jax.value_and_grad(loss_fn)
 
     def chunk_moments(params, chunk):

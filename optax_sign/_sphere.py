@@ -1,5 +1,7 @@
 """Training on a sphere: projection, and the rate that replaces weight decay."""
 
+import math
+import numbers
 from typing import Any, NamedTuple
 
 import jax
@@ -155,6 +157,9 @@ def scale_by_sphere_learning_rate(
     Array([-0.1, -0. ], dtype=float32)
     """
     check_rates(learning_rate, weight_decay)
+    if isinstance(learning_rate, numbers.Real):
+        limit = 1 / learning_rate if learning_rate > 0 else math.inf
+        check_range("weight_decay", weight_decay, 0.0, limit)
     check_range("radius", radius, 0.0, open_low=True)
     check_choice("scope", scope, SCOPES)
 

@@ -11,7 +11,7 @@ import pytest
 from experiments import environment
 
 ROOT = Path(__file__).parents[2]
-FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-reduce"
 
 
 def run(script, tmp_path, **variables):
