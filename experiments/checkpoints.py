@@ -171,7 +171,7 @@ def _steps(folder: pathlib.Path) -> dict[int, pathlib.Path]:
     """The checkpoints that are complete, by step, in order."""
     if not folder.exists():
         return {}
-    steps = {int(path.name): path for path in folder.glob("[0-9]*")}
+    steps = {int(p.name): p for p in folder.iterdir() if p.name.isdecimal()}
     return dict(sorted(steps.items()))
 
 
@@ -188,7 +188,8 @@ def _intact(place: pathlib.Path) -> dict[str, Any] | None:
     """The manifest of a checkpoint, or None if anything in it is damaged."""
     try:
         manifest = read_json(place / "manifest.json")
-        whole = manifest["files"] == _digests(place / "arrays")
+        known = manifest.keys() >= {"run", "layout", "seconds"}
+        whole = known and manifest["files"] == _digests(place / "arrays")
         return manifest if whole and manifest["step"] == int(place.name) else None
-    except (RunError, TypeError, KeyError):
+    except (RunError, OSError, AttributeError, TypeError, KeyError):
         return None

@@ -157,7 +157,7 @@ class Loop:
         self._pace = max(1, round(steps / seconds * PORTION_SECONDS))
         self._step = stop
         for index, job in moving.items():
-            job.seconds += seconds
+            job.seconds += seconds / len(moving)  # side by side: each takes its share
             if not np.isfinite(losses[index]):
                 self._diverge(index)
         sound = [losses[index] for index in moving if index in self._jobs]
@@ -170,8 +170,9 @@ class Loop:
         measured = programs.evaluate(self._state, *programs.train, *programs.test)
         table = {name: np.asarray(values) for name, values in measured.items()}
         seconds = time.perf_counter() - begin
-        for index, job in self._moving().items():
-            job.seconds += seconds
+        moving = self._moving()
+        for index, job in moving.items():
+            job.seconds += seconds / len(moving)
             metrics = {name: float(values[index]) for name, values in table.items()}
             losses = self._losses(index)
             if not np.isfinite([*losses, *metrics.values()]).all():
@@ -220,8 +221,8 @@ class Loop:
             state_bytes=self._learner.state_bytes,
             metrics=metrics,
         )
+        del self._jobs[index]  # first: an interrupt must not save an ended run
         job.handle.finish(result)
-        del self._jobs[index]
         shutil.rmtree(job.handle.checkpoints, ignore_errors=True)
 
     def _save(self) -> None:

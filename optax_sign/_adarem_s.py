@@ -46,9 +46,10 @@ def adarem_s(
 
     Args:
       learning_rate: step size in flat space, a number or a schedule over the step.
-      scale_invariant: tree of bools, or function from the parameters to one: the
-        weights that a normalisation layer follows; see
-        :func:`scale_invariant_mask`.
+      scale_invariant: tree of bools: the weights that a normalisation layer
+        follows, as :func:`scale_invariant_mask` finds them. Or a function from the
+        parameters to one; it gets gradients and tracers too, so it may look at names
+        and shapes only.
       beta: decay of the average, in [0, 1).
       decay: base of the factor that fades the scaling out, in [0, 1].
       decay_every: steps between two multiplications by ``decay``.

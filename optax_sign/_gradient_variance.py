@@ -70,7 +70,7 @@ def value_and_grad_and_variance(
 
     def value_grad_variance(params, *batch):
         size = _batch_size(batch)
-        chunk = size if chunk_size is None else min(chunk_size, size)
+        chunk = size if chunk_size is None else min(int(chunk_size), size)
         whole = size - size % chunk
         first = chunk_moments(params, jax.tree.map(lambda x: x[:chunk], batch))
 

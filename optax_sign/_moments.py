@@ -38,7 +38,8 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
       params: tree of arrays or of shapes.
       dtype: the accumulator's dtype; ``None`` takes each parameter's own. A real
         ``dtype`` never narrows a complex leaf to its real part.
-      real: the accumulator holds magnitudes, so complex leaves get real zeros.
+      real: the accumulator holds magnitudes or squares: complex leaves get real
+        zeros, and float16 leaves float32 ones unless ``dtype`` says otherwise.
     """
 
     def leaf(p):
@@ -46,6 +47,8 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
         if jnp.issubdtype(own, jnp.complexfloating):
             own = jnp.finfo(own).dtype if real else own
             return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
+        if real and own == jnp.float16:
+            own = jnp.float32  # the squares of most gradients are 0 in float16
         return jnp.zeros_like(p, dtype=dtype or own)
 
     return jax.tree.map(leaf, params)

@@ -86,8 +86,9 @@ def oscillation(state: Any) -> Oscillation:
     .. math::
       Q = \mathrm{mean}_i \; \frac{\mathrm{path}_i}{|\mathrm{displacement}_i|}
 
-    over the parameters :math:`i` whose displacement is not 0; Q is NaN where none
-    has moved.
+    over the parameters :math:`i` whose displacement is not 0, or no more than the
+    rounding of its sum may leave of 0: ``sqrt(count)`` units in the last place of the
+    path. Q is NaN where there is none.
 
     Args:
       state: a :class:`TrackOscillationState`, or the state of any chain, wrapper or
@@ -123,13 +124,16 @@ def oscillation(state: Any) -> Oscillation:
     total, moved, size = jnp.zeros([]), jnp.zeros([], jnp.int32), 0
     for window in windows:
         paths, ways = window.path, window.displacement
+        steps = jnp.asarray(window.count, jnp.float32)
         for path, way in zip(
             jax.tree.leaves(paths), jax.tree.leaves(ways), strict=True
         ):
             way = jnp.abs(way)
-            ratios = jnp.where(way > 0, path / jnp.where(way > 0, way, 1), 0)
-            total += jnp.sum(ratios)
-            moved += jnp.sum(way > 0, dtype=jnp.int32)
+            # A weight that came back to its start keeps a residue of the roundings.
+            residue = jnp.sqrt(steps).astype(path.dtype) * jnp.finfo(path.dtype).eps
+            away = way > residue * path
+            total += jnp.sum(jnp.where(away, path / jnp.where(away, way, 1), 0))
+            moved += jnp.sum(away, dtype=jnp.int32)
             size += way.size
     mean = jnp.where(moved > 0, total / jnp.maximum(moved, 1), jnp.nan)
     return Oscillation(mean=mean, left_out=size - moved)

@@ -258,5 +258,5 @@ def _zeros_per_sphere(params, scope):
 def _per_leaf(values, params, scope):
     """The number of its sphere for each leaf of ``params``, as a tree."""
     leaves, structure = jax.tree.flatten(params)
-    numbers = [values if scope == "global" else values[i] for i in range(len(leaves))]
-    return jax.tree.unflatten(structure, numbers)
+    each = [values if scope == "global" else values[i] for i in range(len(leaves))]
+    return jax.tree.unflatten(structure, each)

@@ -54,8 +54,9 @@ def scale_by_variance_adaptation(
     and the update is :math:`\gamma_t \odot d(m_t)` with ``momentum``, else
     :math:`\gamma_t \odot d(g_t)`, where :math:`d` = ``direction``. No learning
     rate and no minus sign: chain ``optax.scale_by_learning_rate`` after it. Where
-    :math:`m_t = v_t = 0`, and where the square of a float32 gradient overflows,
-    the factor is 0. The factor lies in [0, 1], and the first one is 1.
+    :math:`m_t = v_t = 0`, and where the square of a gradient over- or underflows (in
+    float32 beyond 1e19 or below 1e-19), the factor is 0. It lies in [0, 1], and
+    without mini-batch variances the first one is 1.
 
     With ``variance="mini_batch"``, each call gets the variance :math:`\hat s_t` of
     its mini-batch mean as ``update(..., variance=tree)``; see
@@ -77,7 +78,8 @@ def scale_by_variance_adaptation(
         of Adam for its sign; "erf", the best one for a sign under Gaussian noise.
       variance: "moving_average" or "mini_batch".
       mu_dtype: dtype of ``mu``; ``None`` takes each parameter's.
-      nu_dtype: dtype of ``nu``; ``None`` takes each parameter's.
+      nu_dtype: dtype of ``nu``; ``None`` takes each parameter's, or float32 for
+        float16, in which most squares are 0.
 
     Returns:
       The link; its state is a :class:`ScaleByVarianceAdaptationState`.
@@ -186,7 +188,8 @@ def _storable(value, average):
     """At most what ``average`` can hold, as an average never forgets infinity."""
     if value is None:
         return None
-    return jnp.minimum(value, jnp.finfo(average.dtype).max.astype(value.dtype))
+    dtype = _moments.at_least_float32(value, average)
+    return jnp.minimum(value.astype(dtype), jnp.finfo(average.dtype).max.astype(dtype))
 
 
 def _moving_average_variance(mean, second, beta, count, dtype):

@@ -28,7 +28,8 @@ def svag(
 
     with :math:`\alpha_t` = ``learning_rate``, :math:`\lambda` = ``weight_decay``
     and, with decay :math:`\beta` = ``beta``, the averages :math:`m_t`, :math:`s_t`
-    of :func:`scale_by_variance_adaptation`. The first step is one of SGD.
+    of :func:`scale_by_variance_adaptation`. The first step is one of
+    SGD, unless variances are of mini-batches.
 
     State: 8 bytes per float32 parameter; 4 with mini-batch variances.
 
@@ -37,7 +38,8 @@ def svag(
       beta: decay of both moving averages, in (0, 1).
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
-      nu_dtype: dtype of the average square; ``None`` takes each parameter's.
+      nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
+        float32 for float16, in which most squares are 0.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 
@@ -86,8 +88,9 @@ def m_svag(
 
     with :math:`\alpha_t` = ``learning_rate``, :math:`\lambda` = ``weight_decay``
     and, with decay :math:`\beta` = ``beta``, the averages :math:`m_t`, :math:`s_t`
-    and :math:`\rho_t` of :func:`scale_by_variance_adaptation`. The first step is
-    one of SGD, and so is every step on a gradient that does not change.
+    and :math:`\rho_t` of :func:`scale_by_variance_adaptation`. With moving
+    averages the first step is one of SGD, and so is every step on a gradient that does
+    not change.
 
     State: 8 bytes per float32 parameter.
 
@@ -97,7 +100,8 @@ def m_svag(
       beta: decay of both moving averages, in (0, 1).
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
-      nu_dtype: dtype of the average square; ``None`` takes each parameter's.
+      nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
+        float32 for float16, in which most squares are 0.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 
@@ -160,7 +164,8 @@ def adam_star(
         Gaussian noise.
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
-      nu_dtype: dtype of the average square; ``None`` takes each parameter's.
+      nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
+        float32 for float16, in which most squares are 0.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 

@@ -64,7 +64,7 @@ def success_probability(gradient: ArrayLike, sigma: ArrayLike) -> jax.Array:
     """
     gradient, sigma = jnp.abs(_float(gradient)), _float(sigma)
     # 0/0, no gradient and no noise, has no sign to get right: a coin's chance.
-    ratio = jnp.where(gradient > 0, gradient / (jnp.sqrt(2.0) * sigma), 0)
+    ratio = jnp.where(gradient == 0, 0, gradient / (jnp.sqrt(2.0) * sigma))
     return (1 + jax.scipy.special.erf(ratio)) / 2
 
 

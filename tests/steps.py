@@ -15,9 +15,9 @@ import optax
 from .catalogue import Row
 
 PARAMS = {
-    "first": jnp.array([[1.0, -2.0, 0.5], [3.0, -1.5, 2.5]]),
+    "first": jnp.array([[1.0, -2.0], [0.5, 3.0], [-1.5, 2.5], [1.0, -0.5]]),
     "scalar": jnp.full([], 2.0, jnp.float32),
-    "second": jnp.array([[-0.5, 1.5, 1.0], [2.0, -3.0, 0.5]]),
+    "second": jnp.array([[-0.5, 1.5], [1.0, 2.0], [-3.0, 0.5], [2.5, -1.0]]),
 }
 
 

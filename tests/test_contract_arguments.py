@@ -33,6 +33,10 @@ DTYPE = (
 )
 
 RATES = {"learning_rate": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
+SPHERE_RATES = {  # their product stays below 1; the rows have 0.125 and at most 0.25
+    "learning_rate": ("[0, inf)", [0, 0.0, 3.9], NOT_NEGATIVE[2]),
+    "weight_decay": ("[0, inf)", [0, 0.0, 7.9], [-1e-9, -1, math.nan]),
+}
 AVERAGED = {**RATES, "beta": AVERAGE, "mu_dtype": DTYPE}
 RESILIENT = {
     "beta": AVERAGE,
@@ -64,11 +68,17 @@ ARGUMENTS = {
     "m_svag": {**RATES, **ADAPTED},
     "adam_star": {**RATES, **ADAPTED, "factor": SIGNS},
     "adarem": {**RATES, **RESILIENT},
-    "adarem_s": {**RATES, **RESILIENT, "radius": POSITIVE, "sphere_scope": SPHERES},
+    "adarem_s": {
+        **{**SPHERE_RATES, **RESILIENT},
+        **{"radius": POSITIVE, "sphere_scope": SPHERES},
+    },
     "scale_by_variance_adaptation": {**ADAPTED, "factor": FACTORS},
     "scale_by_resilience": RESILIENT,
     "project_to_sphere": {"radius": POSITIVE, "scope": SPHERES},
-    "scale_by_sphere_learning_rate": {**RATES, "radius": POSITIVE, "scope": SPHERES},
+    "scale_by_sphere_learning_rate": {
+        **SPHERE_RATES,
+        **{"radius": POSITIVE, "scope": SPHERES},
+    },
     "track_oscillation": {},
     "oscillation": {},
     "value_and_grad_and_variance": {"chunk_size": COUNT},
@@ -152,3 +162,11 @@ def test_a_direction_with_state_is_refused():
     link = optax_sign.scale_by_variance_adaptation(optax_sign.m_sgd(0.1))
     with pytest.raises(ValueError, match="direction must be a link without state"):
         link.init(PARAMS)
+
+
+@pytest.mark.parametrize("name", ["adarem_s", "scale_by_sphere_learning_rate"])
+def test_on_a_sphere_a_step_may_not_decay_all(name):
+    sentence = r"weight_decay must lie in \[0, 4\), got 4.0\."
+    with pytest.raises(ValueError, match=sentence):
+        call(name, learning_rate=0.25, weight_decay=4.0)
+    call(name, learning_rate=lambda step: 0.25, weight_decay=4.0)

@@ -2,31 +2,13 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from .steps import assert_close, extra, run
+from .steps import GRADIENTS, PARAMS, VARIANCES, assert_close, extra, run
 
-SPECS = {"both": P("x", "y"), "column": P(None, "x"), "vector": P("x")}
-SHAPES = {"both": (4, 2), "column": (2, 4), "vector": (8,)}
-
-
-def tree(seed):
-    """Small integers: sums and maxima over devices are exact in any order."""
-    rng = np.random.default_rng(seed)
-    return {
-        name: jnp.asarray(rng.integers(1, 9, size=shape), jnp.float32)
-        for name, shape in SHAPES.items()
-    }
-
-
-INPUTS = {
-    "params": tree(0),
-    "gradients": [tree(seed) for seed in (1, 2, 3)],
-    "variances": [tree(seed) for seed in (4, 5, 6)],
-}
+SPECS = {"first": P("x", "y"), "scalar": P(), "second": P(None, "y")}
 
 
 def shardings(kind):
@@ -34,62 +16,64 @@ def shardings(kind):
     return {name: NamedSharding(mesh, spec) for name, spec in SPECS.items()}
 
 
-NAMES = {shape: name for name, shape in SHAPES.items()}
+def parameter(path):
+    """Whose accumulator this leaf of a state is: the last name in its path, if any."""
+    names = [getattr(key, "key", None) for key in path]
+    return next((name for name in reversed(names) if name in SPECS), None)
 
 
 def accumulators(state):
-    """The leaves shaped like a parameter, each with that parameter's name."""
-    leaves = jax.tree.leaves(state)
-    return [(NAMES[leaf.shape], leaf) for leaf in leaves if leaf.shape in NAMES]
+    """The leaves that belong to a parameter, with its name."""
+    leaves = [(parameter(path), x) for path, x in jax.tree.leaves_with_path(state)]
+    return [(name, leaf) for name, leaf in leaves if name]
 
 
 def test_state_follows_the_parameters_and_eight_devices_step_like_one(row):
     sharding = shardings(AxisType.Auto)
-    whole = NamedSharding(sharding["both"].mesh, P())
+    whole = NamedSharding(sharding["first"].mesh, P())
 
     def spread(tree):
-        return jax.tree.map(
-            lambda x: jax.device_put(x, sharding.get(NAMES.get(x.shape), whole)), tree
+        return jax.tree.map_with_path(
+            lambda path, x: jax.device_put(x, sharding.get(parameter(path), whole)),
+            tree,
         )
 
     def assert_follows(state):
         found = accumulators(state)
-        assert len(found) == row.state_bytes[0] // 4 * len(SHAPES)
+        assert len(found) == row.state_bytes[0] // 4 * len(PARAMS)
         for name, leaf in found:
             assert leaf.sharding.is_equivalent_to(sharding[name], leaf.ndim)
 
-    params, tx = INPUTS["params"], row.make()
-    assert_follows(tx.init(spread(params)))
+    tx = row.make()
+    assert_follows(tx.init(spread(PARAMS)))
     # The second step, as the first one has no past to reduce.
-    inputs = [(INPUTS["gradients"][i], INPUTS["variances"][i]) for i in (0, 1)]
-    _, state = run(row, tx, params, *zip(*inputs[:1], strict=True))
-    args, more = (inputs[1][0], state, params), extra(row, inputs[1][1])
+    _, state = run(row, tx, gradients=GRADIENTS[:1])
+    args, more = (GRADIENTS[1], state, PARAMS), extra(row, VARIANCES[1])
     updates, new_state = jax.jit(tx.update)(*spread(args), **spread(more))
     assert_follows(new_state)
     assert_close((updates, new_state), tx.update(*args, **more))
 
 
 def test_shardings_that_are_types_stay_what_they_are(row):
-    expected = shardings(AxisType.Explicit)
+    sharding = shardings(AxisType.Explicit)
 
-    def typed(tree):
-        return jax.tree.map(
-            lambda p, s: jax.ShapeDtypeStruct(p.shape, p.dtype, sharding=s),
-            tree,
-            expected,
+    def typed(trees):
+        return jax.tree.map_with_path(
+            lambda path, x: jax.ShapeDtypeStruct(
+                x.shape, x.dtype, sharding=sharding[parameter(path)]
+            ),
+            trees,
         )
 
-    params, gradients, variances = (
-        typed(INPUTS["params"]),
-        [typed(g) for g in INPUTS["gradients"]],
-        [typed(v) for v in INPUTS["variances"]],
-    )
-    with jax.set_mesh(expected["both"].mesh):
+    with jax.set_mesh(sharding["first"].mesh):
         steps, state = jax.eval_shape(
-            lambda *trees: run(row, None, *trees), params, gradients, variances
+            lambda params, gradients, variances: run(
+                row, params=params, gradients=gradients, variances=variances
+            ),
+            *typed((PARAMS, GRADIENTS, VARIANCES)),
         )
     for name, leaf in accumulators(state):
-        assert leaf.sharding.spec == expected[name].spec
+        assert leaf.sharding.spec == SPECS[name]
     for updates in steps:
         assert {name: u.sharding.spec for name, u in updates.items()} == SPECS
 
@@ -110,6 +94,6 @@ def test_each_device_may_train_its_own_copy(row):
         (params, _), _ = jax.lax.scan(step, (params, tx.init(params)), length=2)
         return params
 
-    copies = jax.tree.map(lambda p: jnp.stack([p] * 8), INPUTS["params"])
+    copies = jax.tree.map(lambda p: jnp.stack([p] * 8), PARAMS)
     trained = jax.eval_shape(train, copies)
     assert jax.tree.map(jnp.shape, trained) == jax.tree.map(jnp.shape, copies)

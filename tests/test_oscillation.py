@@ -129,3 +129,15 @@ def test_momentum_oscillates_less_than_sgd():
 def test_rejects_a_state_without_a_window(state):
     with pytest.raises(ValueError, match="state must hold a TrackOscillationState"):
         oscillation(state)
+
+
+def test_a_weight_that_came_back_is_left_out_in_spite_of_rounding():
+    tx = track_oscillation()
+    step = jnp.float32(1e-3)  # no dyadic number: its sums round
+    state = tx.init(jnp.zeros(2))
+    signs = np.random.default_rng(0).permutation([1.0, -1.0] * 100)
+    for sign in signs:  # the first comes back to its start, the second moves on
+        _, state = tx.update(step * jnp.array([sign, 1.0]), state)
+    measured = oscillation(state)
+    assert int(measured.left_out) == 1
+    assert float(measured.mean) == pytest.approx(1.0, rel=1e-5)  # 200 float32 roundings

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from rich.console import Console
 from rich.table import Table
 
+from experiments.run_files import RunError
+
 # FLOP an image of a training step: forward and backward, without the gradient that
 # the first layer would pass to the images.
 FLOP = {"mlp": 0.454e6, "mas_cnn": 71.6e6, "p1_cnn": 82.0e6}
@@ -55,14 +57,20 @@ def _measure(commands: list[str], rounds: int) -> Figures:
         for command in commands:
             module, _, argument = command.partition(" ")
             line = [sys.executable, "-m", f"experiments.bench.{module}"]
-            printed = subprocess.run(
+            child = subprocess.run(
                 line + ([argument] if argument else []),
                 env=environment,
-                check=True,
                 capture_output=True,
                 text=True,
-            ).stdout
-            for row in map(json.loads, printed.splitlines()):
+            )
+            if child.returncode:
+                said = child.stderr.strip().splitlines() or ["nothing"]
+                raise RunError(
+                    f"The measurement {command!r} ended with exit code "
+                    f"{child.returncode} (the optimizers need 11 GB of memory) and "
+                    f"said: {said[-1]}."
+                )
+            for row in map(json.loads, child.stdout.splitlines()):
                 name = row.pop("name")
                 for column, value in row.items():
                     figures[name][column].append(value)

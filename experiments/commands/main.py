@@ -39,11 +39,10 @@ def main(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         again = shlex.join((*PROGRAM.split(), *arguments))
-        print(
-            f"Interrupted; what was trained is stored, and this goes on from there: "
-            f"{again}",
-            file=sys.stderr,
-        )
+        what = "what was trained is stored, and this goes on from there"
+        if arguments[:1] == ["bench"]:
+            what = "this measures anew"
+        print(f"Interrupted; {what}: {again}", file=sys.stderr)
         return 130
 
 

@@ -97,10 +97,12 @@ def test_mas_1_holds_within_its_margins(losses, holds):
 )
 def test_mas_3_measures_an_early_dip_and_the_rise_after_it(late, rise):
     def load(run):
-        steps = np.array([1, 50, 300, 700, 2000, 4685])
-        # Before step 100 is the fall from the start, which is no dip.
-        losses = np.array([2.3, 0.6, *late])
-        return changed(summary(run), steps=steps, loss=losses)
+        # Before step 100 is the fall from the start, which is no dip; then four
+        # plateaus, each wider than the window of the means.
+        knots = [1, 50, 99, 500, 900, 1300, 2000, 2400, 4200, 4685]
+        levels = [2.3, 0.6, *np.repeat(late, 2)]
+        steps = np.arange(1, 4686, 2)
+        return changed(summary(run), steps=steps, loss=np.interp(steps, knots, levels))
 
     judgement = ledger.judge(mas.FIGURE_3, load)
     assert judgement.findings[-1].value == pytest.approx(rise)
