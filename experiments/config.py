@@ -78,7 +78,6 @@ class Schedule:
             )
 
 
-# tyro takes the first type that fits a word on the command line.
 Option = bool | int | float | None | str
 
 
