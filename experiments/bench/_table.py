@@ -20,12 +20,10 @@ FLOP = {"mlp": 0.454e6, "mas_cnn": 71.6e6, "p1_cnn": 82.0e6}
 # Settings of this process that a newcomer's would not have.
 SETTINGS = ("XLA_FLAGS", "JAX_NUM_CPU_DEVICES", "JAX_COMPILATION_CACHE_DIR")
 
-PARTS = ("optimizers", "training")
-
 Figures = dict[str, dict[str, list[float]]]  # row → column → one value a round
 
 
-def main(parts: Iterable[str] = PARTS, rounds: int = 3) -> None:
+def main(parts: Iterable[str], rounds: int) -> None:
     """Measures, each round in fresh processes one after another, and prints.
 
     Args:

@@ -6,6 +6,7 @@ sessions find it there.
 
 import gzip
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -89,8 +90,8 @@ def test_the_debian_package_gives_the_published_files(tmp_path, monkeypatch):
     try:
         sources.obtain(tmp_path / "raw", None, tmp_path / "earlier")
     except DataError as error:
-        if "apt-get failed" not in str(error):
-            raise  # fetched, and not what it should be
+        if "apt-get failed" not in str(error) or "CI" in os.environ:
+            raise  # fetched, and not what it should be; CI must reach a mirror
         pytest.skip(f"no mirror within reach: {error}")
     for name, url in sources.addresses().items():
         found = checksums.compute_url_info(tmp_path / "raw" / name)
