@@ -1,4 +1,4 @@
-"""What a run is: frozen dataclasses, checked field by field, and their content hash.
+"""What a run is: frozen dataclasses, checked field by field.
 
 Nothing here imports JAX, so a mistyped option is rejected before anything is loaded.
 The names of models, data sets and optimizers are therefore written out below; a test
@@ -7,8 +7,6 @@ holds them equal to the keys of the registries that implement them.
 
 import dataclasses
 import difflib
-import hashlib
-import json
 import math
 import sys
 from collections.abc import Iterable, Mapping
@@ -211,18 +209,6 @@ def from_json(tree: Mapping[str, Any]) -> Run:
     return Run(**fields)
 
 
-def run_hash(run: Run) -> str:
-    """Sixteen hexadecimal digits that name the run, the same on every machine."""
-    return _digest(to_json(run))
-
-
-def group_key(run: Run) -> str:
-    """Equal for runs that differ in nothing but the seed."""
-    tree = to_json(run)
-    del tree["seed"]
-    return _digest(tree)
-
-
 def unknown(what: str, name: object, valid: Iterable[str]) -> ConfigError:
     """The error for a name that is not among `valid`, with the nearest one that is."""
     valid = list(valid)
@@ -230,13 +216,6 @@ def unknown(what: str, name: object, valid: Iterable[str]) -> ConfigError:
     hint = f", perhaps {near[0]!r}" if near else ""
     allowed = ", ".join(valid) or "none"
     return ConfigError(f"Unknown {what} {name!r}{hint}: valid are {allowed}.")
-
-
-def _digest(tree: dict[str, Any]) -> str:
-    # Sorted keys and the shortest digits that give the float back (what json writes):
-    # the text, and so the hash, depends on no process and no Python version.
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _set(instance: Any, field: str, value: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 import jax
 import numpy as np
 
-from experiments import checkpoints, config, data, run_files, runs, seeds
+from experiments import checkpoints, config, data, identity, run_files, runs, seeds
 from experiments.learner import METRICS, Learner, State
 
 # Steps are sent to the devices in portions of about this time. Between two of them
@@ -233,7 +233,7 @@ class Loop:
             state = seeds.take(self._state, index)
             step = int(state.step)
             if step > job.step:
-                run = config.run_hash(job.run)
+                run = identity.run_hash(job.run)
                 saved = checkpoints.Checkpoint(
                     step=step, seconds=job.seconds, state=state
                 )

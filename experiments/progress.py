@@ -13,7 +13,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments import config, spelling
+from experiments import config, identity, spelling
 from experiments.runs import Result, Store
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Watch:
         self._tell_ended()
         if not event.runs:  # the last of them have just diverged
             return
-        group = config.group_key(event.runs[0])
+        group = identity.group_key(event.runs[0])
         if group != self._group:  # a new bar, so that its time starts anew
             self._group = group
             self._bar.remove_task(self._task)

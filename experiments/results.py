@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments import config, outputs
+from experiments import config, identity, outputs
 from experiments.run_files import RunError, read_bytes, read_json
 from experiments.runs import Result, Store
 
@@ -110,7 +110,7 @@ def summarize(store: Store, run: config.Run, weights: int) -> Summary:
 
 def path(folder: pathlib.Path, run: config.Run) -> pathlib.Path:
     """Where the table of a run is; the name tells a reader which run it is."""
-    name = f"{run.model}-{run.optimizer.name}-seed-{run.seed}-{config.run_hash(run)}"
+    name = f"{run.model}-{run.optimizer.name}-seed-{run.seed}-{identity.run_hash(run)}"
     return folder / f"{name}.json"
 
 
@@ -122,7 +122,7 @@ def save(folder: pathlib.Path, summary: Summary) -> None:
     """
     tree = {
         "run": config.to_json(summary.run),
-        "hash": config.run_hash(summary.run),
+        "hash": identity.run_hash(summary.run),
         "versions": dict(summary.versions),
         "date": summary.date,
         "result": _rounded(dataclasses.asdict(summary.result)),
@@ -157,7 +157,7 @@ def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
         if digest != _digest(tree):
             raise _refusal(place, "does not match its digest: it was edited or damaged")
         stored = config.from_json(tree["run"])
-        if {config.run_hash(stored), tree["hash"]} != {config.run_hash(run)}:
+        if {identity.run_hash(stored), tree["hash"]} != {identity.run_hash(run)}:
             raise _refusal(place, f"is the table of run {tree['hash']}")
         return Summary(
             run=run,

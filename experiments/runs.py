@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from experiments import config, metrics
+from experiments import config, identity, metrics
 from experiments.events import Events
 from experiments.metrics import Row, Table
 from experiments.run_files import (
@@ -178,7 +178,7 @@ class Store:
 
     def folder(self, run: config.Run) -> pathlib.Path:
         """Where a run is stored, whether it is there yet or not."""
-        return self.root / config.run_hash(run)
+        return self.root / identity.run_hash(run)
 
     def result(self, run: config.Run) -> Result | None:
         """How the run ended, or None if it has not."""
@@ -255,7 +255,7 @@ def _entry(folder: pathlib.Path) -> Entry:
 def _check_config(folder: pathlib.Path, run: config.Run) -> bool:
     """Whether the folder is this run's already; an error if it is another's."""
     stored = _stored_run(folder)
-    if stored is not None and config.run_hash(stored) != config.run_hash(run):
+    if stored is not None and identity.run_hash(stored) != identity.run_hash(run):
         raise RunError(
             f"{folder} holds another configuration than the one its name stands for: "
             f"move it away or give another folder with --runs."
@@ -293,7 +293,7 @@ def _describe(run: config.Run) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "run": config.to_json(run),
-        "hash": config.run_hash(run),
+        "hash": identity.run_hash(run),
         "versions": {"python": platform.python_version(), **versions},
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 
 import jax
 
-from experiments import checkpoints, config, data
+from experiments import checkpoints, config, data, identity
 from experiments.learner import Learner
 from experiments.loop import Job, Loop, Programs, Progress
 from experiments.runs import Handle, Result, Store
@@ -56,7 +56,7 @@ def train(
     groups: dict[str, list[config.Run]] = {}
     for run in dict.fromkeys(runs):
         if store.result(run) is None:
-            groups.setdefault(config.group_key(run), []).append(run)
+            groups.setdefault(identity.group_key(run), []).append(run)
     learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
     for group, learner in zip(groups.values(), learners, strict=True):
         with contextlib.ExitStack() as held:
@@ -84,7 +84,7 @@ def train(
 
 def _take_up(run: config.Run, handle: Handle, learner: Learner) -> Job:
     """Goes back to the last checkpoint, or to nothing."""
-    name = config.run_hash(run)
+    name = identity.run_hash(run)
     last = checkpoints.restore(handle.checkpoints, name, learner.abstract)
     job = Job(run=run, handle=handle)
     if last is not None:

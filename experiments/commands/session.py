@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from experiments import config, environment, spelling
+from experiments import config, environment, identity, spelling
 from experiments.commands.options import Place, Settings
 from experiments.progress import Watch
 from experiments.results import Summary, summarize
@@ -85,7 +85,7 @@ def train(
       The summaries, in the order of the runs.
     """
     check_count("devices", 1 if place.devices is None else place.devices)
-    seeds = collections.Counter(config.group_key(run) for run in dict.fromkeys(runs))
+    seeds = collections.Counter(identity.group_key(run) for run in dict.fromkeys(runs))
     most = max(seeds.values())
     environment.prepare(place.devices or min(most, os.cpu_count() or 1))
     # Only now: they load JAX, which reads what has just been prepared.

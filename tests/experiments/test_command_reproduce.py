@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments import config, results, training
+from experiments import identity, results, training
 from experiments.commands import catalogue
 from experiments.runs import Store
 from tests.experiments.command_cases import command_in, contents, install
@@ -92,7 +92,7 @@ def test_a_table_edited_by_hand_is_refused_before_training(
     path = results.path(folder, tiny_study.runs["SGD"][0])
     path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
     results.path(folder, tiny_study.runs["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / config.run_hash(tiny_study.runs["MaS"][0]))
+    shutil.rmtree(tmp_path / "runs" / identity.run_hash(tiny_study.runs["MaS"][0]))
     before = contents(tmp_path)
     for line in ("reproduce tiny", "report --results runs/results"):
         code, out, error = command(*line.split())

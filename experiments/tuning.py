@@ -1,0 +1,143 @@
+r"""The search for a step size that *Dissecting Adam* describes (appendix A.2).
+
+First the largest stable step is found, then the search goes downwards over the grid
+{1, 3, 6} x 10^m. The paper does not say where it stopped; here it stops after `PATIENCE`
+steps in a row that were no better than the best. A step is stable if its run neither
+diverges nor ends no better than guessing.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from experiments.config import Run
+from experiments.results import Summary
+
+DIGITS = (1, 3, 6)
+PATIENCE = 3
+
+Load = Callable[[Run], Summary | None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Search:
+    """A search along the grid.
+
+    Attributes:
+      base: the run to tune; its own learning rate, on the grid, is tried first.
+      score: what is to be as large as possible; of stable runs only.
+      guessing: the training loss of a guess: a run that ends above it is unstable.
+    """
+
+    base: Run
+    score: Callable[[Summary], float]
+    guessing: float = math.log(10)
+
+    def at(self, learning_rate: float) -> Run:
+        """The run with another learning rate."""
+        optimizer = dataclasses.replace(
+            self.base.optimizer, learning_rate=learning_rate
+        )
+        return dataclasses.replace(self.base, optimizer=optimizer)
+
+    def stable(self, summary: Summary) -> bool:
+        """Whether the run ended, and better than a guess."""
+        ended = summary.result.status == "finished"
+        return ended and summary.result.metrics["train_loss"] < self.guessing
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Found:
+    """How far a search has come.
+
+    Attributes:
+      tried: learning rates in the order of the search, with what became of them.
+      best: the rate with the highest score so far, None if none is stable.
+      next: the run that the search needs now, None if it is over.
+    """
+
+    tried: dict[float, Summary]
+    best: float | None
+    next: Run | None
+
+
+def search(search: Search, load: Load) -> Found:
+    """Goes through the search as far as the results of its runs are there.
+
+    Args:
+      search: what is searched.
+      load: the summary of a run, None if it is missing.
+    """
+    tried: dict[float, Summary] = {}
+
+    def stable(index: int) -> bool | None:
+        """None if the run is missing."""
+        rate = grid(index)
+        summary = tried.get(rate) or load(search.at(rate))
+        if summary is None:
+            return None
+        tried[rate] = summary
+        return search.stable(summary)
+
+    def found(missing: int | None) -> Found:
+        scores = {r: search.score(s) for r, s in tried.items() if search.stable(s)}
+        best = max(scores, key=lambda rate: scores[rate], default=None)
+        following = None if missing is None else search.at(grid(missing))
+        return Found(tried=tried, best=best, next=following)
+
+    index = index_of(search.base.optimizer.learning_rate)
+    up = stable(index)
+    while up:
+        index += 1
+        up = stable(index)
+    if up is None:
+        return found(index)
+    while True:  # `index` is unstable here
+        index -= 1
+        good = stable(index)
+        if good is None:
+            return found(index)
+        if good:
+            break
+        if index < index_of(1e-9):
+            return found(None)
+    best, since = -math.inf, 0
+    while since < PATIENCE:
+        good = stable(index)
+        if good is None:
+            return found(index)
+        score = search.score(tried[grid(index)]) if good else -math.inf
+        best, since = (score, 0) if score > best else (best, since + 1)
+        index -= 1
+    return found(None)
+
+
+def grid(index: int) -> float:
+    """1, 3, 6, 10, 30 for 0, 1, 2, 3, 4, and 0.6, 0.3, 0.1 for -1, -2, -3."""
+    power, digit = divmod(index, len(DIGITS))
+    return float(f"{DIGITS[digit]}e{power}")  # exactly what one would write
+
+
+def index_of(rate: float) -> int:
+    """The index of a rate on the grid.
+
+    Raises:
+      ValueError: the rate is not on the grid.
+    """
+    power = math.floor(math.log10(rate) + 1e-9)
+    for index in range(3 * power, 3 * power + 3):
+        if grid(index) == rate:
+            return index
+    raise ValueError(f"rate must be 1, 3 or 6 times a power of ten, got {rate}.")
+
+
+def greatest_test_accuracy(summary: Summary) -> float:
+    """The highest test accuracy of all evaluations, as the paper selects."""
+    return float(np.max(summary.evaluations["test_accuracy"]))
+
+
+def lowest_final_loss(summary: Summary) -> float:
+    """The smoothed training loss at the end, negated: larger is better."""
+    return -summary.final_loss

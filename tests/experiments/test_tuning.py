@@ -1,0 +1,106 @@
+"""The search for a step size: its grid, its order, where it stops, what is unstable."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import tuning
+from experiments.config import Optimizer, Run
+from experiments.results import Summary
+from experiments.runs import Result
+
+SGD = Optimizer(name="sgd", learning_rate=1.0)
+BASE = Run(optimizer=SGD, steps=10)
+
+
+def summary(run, accuracy, loss=1.0, status="finished"):
+    """A run that reached this accuracy on its way and ended with this loss."""
+    metrics = {"train_loss": loss, "test_accuracy": accuracy / 2}
+    ended = metrics if status == "finished" else {}
+    result = Result(status=status, steps=10, seconds=1, state_bytes=0, metrics=ended)
+    return Summary(
+        run=run,
+        result=result,
+        weights=1,
+        versions={},
+        date="",
+        steps=np.array([10]),
+        loss=np.array([loss]),
+        evaluated=np.array([5, 10]),
+        evaluations={"test_accuracy": np.array([accuracy, accuracy / 2])},
+    )
+
+
+def drive(outcome, first=1.0):
+    """Runs a search to its end; `outcome` is the summary's arguments for a rate."""
+    search = tuning.Search(
+        base=dataclasses.replace(
+            BASE, optimizer=dataclasses.replace(SGD, learning_rate=first)
+        ),
+        score=tuning.greatest_test_accuracy,
+    )
+    stored, order = {}, []
+    while (found := tuning.search(search, stored.get)).next is not None:
+        rate = found.next.optimizer.learning_rate
+        order.append(rate)
+        stored[found.next] = summary(found.next, **outcome(rate))
+    assert list(found.tried) == order
+    return found, order
+
+
+def test_grid():
+    rates = [tuning.grid(index) for index in range(-4, 5)]
+    assert rates == [0.06, 0.1, 0.3, 0.6, 1, 3, 6, 10, 30]
+    assert [tuning.index_of(rate) for rate in rates] == list(range(-4, 5))
+    assert [tuning.index_of(r) for r in (3e-4, 1e-9, 6e5)] == [-11, -27, 17]
+    with pytest.raises(ValueError, match="got 0.2"):
+        tuning.index_of(0.2)
+
+
+def test_goes_up_to_the_first_unstable_step_and_then_down():
+    def outcome(rate):
+        accuracy = {3.0: 0.5, 1.0: 0.8, 0.6: 0.9, 0.3: 0.85}.get(rate, 0.1)
+        return {"accuracy": accuracy, "status": "diverged" if rate > 3 else "finished"}
+
+    found, order = drive(outcome)
+    # Three in a row below the best end the search.
+    assert order == [1, 3, 6, 0.6, 0.3, 0.1, 0.06]
+    assert found.best == 0.6
+
+
+def test_goes_down_from_an_unstable_step():
+    def outcome(rate):
+        return {"accuracy": 1 - rate, "loss": 2.31 if rate > 0.1 else 2.3}
+
+    found, order = drive(lambda rate: outcome(rate) if rate > 1e-3 else outcome(1))
+    assert order[:5] == [1, 0.6, 0.3, 0.1, 0.06]
+    # Below 0.003 no better than guessing: not stable, and three of them end the search.
+    assert found.best == 0.003
+    assert order[-4:] == [0.003, 0.001, 0.0006, 0.0003]
+
+
+def test_selects_by_the_highest_accuracy_on_the_way_not_the_last():
+    found, _ = drive(
+        lambda rate: {
+            "accuracy": 0.9 if rate == 0.3 else 0.5,
+            "status": "finished" if rate < 1 else "diverged",
+        }
+    )
+    assert found.best == 0.3
+
+
+def test_nothing_stable_has_no_best():
+    found, order = drive(lambda rate: {"accuracy": 0.1, "status": "diverged"})
+    assert found.best is None
+    assert found.next is None
+    assert order[-1] < 1e-8
+
+
+def test_an_unfinished_search_names_the_best_so_far_and_what_it_needs():
+    search = tuning.Search(base=BASE, score=tuning.greatest_test_accuracy)
+    assert tuning.search(search, lambda run: None).next == BASE
+    one = {BASE: summary(BASE, 0.7)}
+    found = tuning.search(search, one.get)
+    assert found.best == 1
+    assert found.next == search.at(3.0)
