@@ -1,108 +1,28 @@
-"""Claims of the papers, and the verdicts that stored results give on them.
+"""The verdicts that stored results give on the claims of the papers.
 
-A claim is data: what is said, the runs that try it, and the rule by which they decide,
-written down before the runs. A verdict is never typed in: without the tables of all its
-runs a claim is not tried.
+A verdict is never typed in: without the tables of all its runs, or of its calculation,
+a claim is not tried.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from experiments import config
-from experiments.intervals import Interval, interval
-from experiments.plotting import Figure
+from experiments import config, tuning
+from experiments.claims import (
+    Calculation,
+    Claim,
+    Condition,
+    Evidence,
+    Table,
+    Training,
+    Tuned,
+)
+from experiments.intervals import interval
 from experiments.results import Summary
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Quantity:
-    """A number that every run of a claim is measured by.
-
-    Attributes:
-      name: what it is, as the head of a column.
-      of: measures a run.
-      digits: shown after the point.
-    """
-
-    name: str
-    of: Callable[[Summary], float]
-    digits: int = 3
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What the runs of a claim have shown, by label.
-
-    Attributes:
-      runs: one summary a seed.
-      values: the claim's quantity, over the seeds.
-    """
-
-    runs: Mapping[str, Sequence[Summary]]
-    values: Mapping[str, Interval]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Condition:
-    """A part of a rule: something measured, and a bound on it.
-
-    Attributes:
-      text: what must be true.
-      measure: the number that decides; NaN, as from a run that diverged, is never
-        within bounds.
-      least: smallest value allowed.
-      greatest: largest value allowed.
-    """
-
-    text: str
-    measure: Callable[[Evidence], float]
-    least: float = -float("inf")
-    greatest: float = float("inf")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Claim:
-    """Something that a source says, and how it is tried.
-
-    Attributes:
-      id: its name in the ledger and on the command line.
-      source: where it is said.
-      statement: what is said.
-      protocol: how it was tried there and is tried here.
-      runs: label → runs that differ in their seed only.
-      quantity: what they are measured by.
-      published: label → the value in the source.
-      tolerance: how far from it a value still counts as reproduced.
-      rule: holds if all of its conditions do.
-      figure: of the runs' training loss, if the source has one.
-    """
-
-    id: str
-    source: str
-    statement: str
-    protocol: str
-    runs: Mapping[str, tuple[config.Run, ...]]
-    quantity: Quantity
-    published: Mapping[str, float]
-    tolerance: float
-    rule: tuple[Condition, ...]
-    figure: Figure | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Study:
-    """The claims of one source document.
-
-    Attributes:
-      name: of its folder of results.
-      title: of the source.
-      claims: in the order of the source.
-    """
-
-    name: str
-    title: str
-    claims: tuple[Claim, ...]
+LoadRun = Callable[[config.Run], Summary | None]
+LoadTable = Callable[[str], Table | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +56,7 @@ class Judgement:
     Attributes:
       claim: what was judged.
       verdict: what came out.
-      evidence: of its runs; None if some of them are missing.
+      evidence: of its trial; None if some of it is missing.
       findings: the conditions of its rule; none without evidence.
     """
 
@@ -152,51 +72,115 @@ class Judgement:
         return abs(gap) <= self.claim.tolerance
 
 
-def judge(claim: Claim, load: Callable[[config.Run], Summary | None]) -> Judgement:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The runs of a training, as far as they are known.
+
+    Attributes:
+      runs: label → runs.
+      searches: label → how far its search has come.
+      searched: all runs of the searches, those that they need next included.
+    """
+
+    runs: Mapping[str, tuple[config.Run, ...]]
+    searches: Mapping[str, tuning.Found]
+    searched: tuple[config.Run, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all searches are over, so that all runs are known."""
+        return all(found.next is None for found in self.searches.values())
+
+    @property
+    def every(self) -> tuple[config.Run, ...]:
+        """All runs, each once; searches come first."""
+        runs = (run for some in self.runs.values() for run in some)
+        return tuple(dict.fromkeys((*self.searched, *runs)))
+
+    def missing(self, load: LoadRun) -> list[config.Run]:
+        """The runs without a table."""
+        return [run for run in self.every if load(run) is None]
+
+
+def plan(training: Training, load: LoadRun) -> Plan:
+    """What a training consists of, given the tables that are there.
+
+    Args:
+      training: what is to be trained.
+      load: the summary of a run, None if it is missing.
+    """
+    runs = dict(training.runs)
+    searches: dict[str, tuning.Found] = {}
+    searched: list[config.Run] = []
+    for label, tuned in training.tuned.items():
+        found = tuning.search(tuned.search, load)
+        searches[label] = found
+        searched += [summary.run for summary in found.tried.values()]
+        if found.next is not None:
+            searched.append(found.next)
+        elif found.best is not None:
+            runs[label] = _replicas(tuned, found.best)
+    return Plan(runs=runs, searches=searches, searched=tuple(searched))
+
+
+def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:
     """Decides on a claim.
 
     Args:
       claim: what to decide on.
-      load: the summary of a run, None if it is missing.
+      load_run: the summary of a run, None if it is missing.
+      load_table: the table of a claim's calculation, None if it is missing.
     """
-    found = {label: [load(run) for run in runs] for label, runs in claim.runs.items()}
-    whole = {
-        label: [summary for summary in summaries if summary is not None]
-        for label, summaries in found.items()
-    }
-    count = sum(map(len, found.values()))
-    missing = count - sum(map(len, whole.values()))
-    if missing:
-        why = f"{missing} of {count} runs are missing"
-        return Judgement(claim=claim, verdict=Verdict("not tried", why))
-    values = {
-        label: interval([claim.quantity.of(summary) for summary in summaries])
-        for label, summaries in whole.items()
-    }
-    evidence = Evidence(runs=whole, values=values)
+    trial = claim.trial
+    failures = ""
+    if isinstance(trial, Calculation):
+        table = load_table(claim.id)
+        if table is None:
+            return _not_tried(claim, claim.costly or "it has not been calculated")
+        evidence = Evidence(values=trial.values(table), table=table)
+    else:
+        known = plan(trial, load_run)
+        missing = known.missing(load_run)
+        if missing:
+            return _not_tried(claim, claim.costly or _lack(known, missing))
+        lost = [label for label in trial.tuned if label not in known.runs]
+        if lost:
+            return _not_tried(claim, f"no step size of {' and '.join(lost)} is stable")
+        summaries = {
+            label: [s for run in runs if (s := load_run(run)) is not None]
+            for label, runs in known.runs.items()
+        }
+        values = {
+            label: interval([trial.quantity.of(summary) for summary in some])
+            for label, some in summaries.items()
+        }
+        evidence = Evidence(values=values, runs=summaries, searches=known.searches)
+        failures = _failures(summaries)
     findings = tuple(Finding(c, c.measure(evidence)) for c in claim.rule)
     holds = all(finding.holds for finding in findings)
-    verdict = Verdict("holds" if holds else "does not hold", _failures(whole))
+    verdict = Verdict("holds" if holds else "does not hold", failures)
     return Judgement(claim=claim, verdict=verdict, evidence=evidence, findings=findings)
 
 
-def within(label: str, other: str, margin: float) -> Condition:
-    """The two values differ by no more than the margin."""
-    return Condition(
-        text=f"{label} within {margin:g} of {other}",
-        measure=lambda e: e.values[label].mean - e.values[other].mean,
-        least=-margin,
-        greatest=margin,
-    )
+def _replicas(tuned: Tuned, rate: float) -> tuple[config.Run, ...]:
+    best = tuned.search.at(rate)
+    if not tuned.seeds:
+        return (best,)
+    if tuned.optimizer is not None:
+        optimizer = dataclasses.replace(tuned.optimizer, learning_rate=rate)
+        best = dataclasses.replace(best, optimizer=optimizer)
+    return tuple(dataclasses.replace(best, seed=seed) for seed in tuned.seeds)
 
 
-def below(label: str, other: str, margin: float) -> Condition:
-    """The first value is less than the second by the margin at least."""
-    return Condition(
-        text=f"{label} at least {margin:g} below {other}",
-        measure=lambda e: e.values[label].mean - e.values[other].mean,
-        greatest=-margin,
-    )
+def _not_tried(claim: Claim, why: str) -> Judgement:
+    return Judgement(claim=claim, verdict=Verdict("not tried", why))
+
+
+def _lack(known: Plan, missing: Sequence[config.Run]) -> str:
+    going_on = [label for label, f in known.searches.items() if f.next is not None]
+    if going_on:
+        return f"the search for the step size of {' and '.join(going_on)} goes on"
+    return f"{len(missing)} of {len(known.every)} runs are missing"
 
 
 def _failures(runs: Mapping[str, Sequence[Summary]]) -> str:

@@ -45,32 +45,30 @@ SETTINGS = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Figure:
-    """A figure of smoothed training losses.
+class Frame:
+    """What a figure of smoothed training losses is called and how it is framed.
 
     Attributes:
-      name: of its file, without the ending.
       title: above the axes.
       caption: below them; what it does not need to say is drawn from the runs: their
         number, the smoothing, and which of them diverged.
       limits: of the loss axis.
     """
 
-    name: str
     title: str
     caption: str
     limits: tuple[float, float]
 
 
-def make(
-    figure: Figure,
+def losses(
+    frame: Frame,
     curves: Mapping[str, Sequence[Summary]],
     published: Mapping[str, float],
 ) -> "MatplotlibFigure":
     """Draws the training loss of some runs.
 
     Args:
-      figure: what it is called and how it is framed.
+      frame: title, caption and limits.
       curves: label → the runs of one curve, which differ in their seed.
       published: label → the loss at the end that the source shows, marked at the edge.
     """
@@ -92,14 +90,14 @@ def make(
         if published:
             axes.plot([], [], "w<", markeredgecolor="black", label="published, at end")
         axes.set(
-            title=figure.title,
+            title=frame.title,
             xlabel="step (mini-batches)",
             ylabel="training loss (cross-entropy, nats)",
             xlim=(0, last),
-            ylim=figure.limits,
+            ylim=frame.limits,
         )
         axes.legend(handlelength=4)
-        drawing.supxlabel(caption(figure, curves), fontsize=8, wrap=True)
+        drawing.supxlabel(caption(frame.caption, curves), fontsize=8, wrap=True)
     return drawing
 
 
@@ -110,17 +108,17 @@ def png(drawing: "MatplotlibFigure") -> bytes:
     return image.getvalue()
 
 
-def caption(figure: Figure, curves: Mapping[str, Sequence[Summary]]) -> str:
-    """The figure's caption with what the runs have to add."""
+def caption(
+    start: str, curves: Mapping[str, Sequence[Summary]], smoothed: bool = True
+) -> str:
+    """A figure's caption: how it starts, and what the runs have to add."""
     counts = sorted({len(runs) for runs in curves.values()})
     seeds = f"{counts[0]} seed" if counts[0] == 1 else f"{counts[0]} seeds"
     if len(counts) > 1:
         seeds = f"{counts[0]} to {counts[-1]} seeds"
     spread = ", mean and standard deviation" if counts[-1] > 1 else ""
-    sentences = [
-        figure.caption,
-        f"Smoothed by a moving average of decay {SMOOTHING}; {seeds}{spread}.",
-    ]
+    how = f"Smoothed by a moving average of decay {SMOOTHING}; " if smoothed else ""
+    sentences = [start, f"{how}{seeds}{spread}."]
     for label, runs in curves.items():
         ends = [f"{s.result.steps}" for s in runs if s.result.status == "diverged"]
         if ends:

@@ -1,115 +1,225 @@
-"""The ledger as Markdown: every claim with what was published, measured and decided."""
+"""The ledger as a document: what every claim says, what was measured and decided."""
 
+import functools
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from experiments.ledger import Judgement, Study
+from experiments import calculations, ledger, results
+from experiments.calculations import Calculated
+from experiments.claims import Calculation, Claim, Study, Table, Training
+from experiments.document import Block, Code, Heading, Image, Items, Text, Tiles
+from experiments.intervals import Interval, interval
+from experiments.ledger import Judgement
+from experiments.results import Summary
+from experiments.tuning import Found
 
 COMMAND = "python -m experiments reproduce {}"
 
 
-def markdown(
+def document(
     judgements: Sequence[tuple[Study, Sequence[Judgement]]],
-    figure: Callable[[Study, str], str | None],
-) -> str:
+    place: pathlib.Path,
+) -> list[Block]:
     """The whole report.
 
     Args:
       judgements: the claims of every study, judged.
-      figure: where the image of a figure of this name is, None if it is not there.
+      place: folder of the tables and figures from which they were judged.
     """
-    parts = ["# What the papers claim, and what became of it", ""]
-    parts += _overview([j for _, some in judgements for j in some])
+    every = [j for _, some in judgements for j in some]
+    blocks: list[Block] = [
+        Heading(1, "What the papers claim, and what became of it"),
+        Text(_total(every, judgements, place)),
+        overview(every),
+    ]
     for study, some in judgements:
-        parts += ["", f"## {study.title}"]
+        blocks.append(Heading(2, study.title))
         for judgement in some:
-            drawn = judgement.claim.figure
-            image = figure(study, drawn.name) if drawn else None
-            parts += ["", *_section(judgement, image)]
-    return "\n".join(parts) + "\n"
+            blocks += _section(judgement, place / study.name)
+    return blocks
 
 
-def figure_path(results: pathlib.Path, study: Study, name: str) -> pathlib.Path:
-    """Where the image of a figure is kept beside the tables of its study."""
-    return results / study.name / f"{name}.png"
+def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
+    """Decides on a claim from the tables in the folder of its study.
+
+    Raises:
+      RunError: a table was edited or damaged.
+    """
+
+    def table(claim_id: str) -> Table | None:
+        calculated = calculations.load(folder, claim_id)
+        return None if calculated is None else calculated.table
+
+    return ledger.judge(claim, functools.partial(results.load, folder), table)
+
+
+def overview(judgements: Sequence[Judgement]) -> Tiles:
+    """One row a claim."""
+    return Tiles(
+        head=("claim", "what is said", "published", "measured", "verdict"),
+        rows=tuple(
+            (j.claim.id, j.claim.statement, published(j), measured(j), str(j.verdict))
+            for j in judgements
+        ),
+    )
+
+
+def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
+    """Where the image of a claim's figure is kept beside the tables of its study."""
+    assert claim.figure is not None
+    return folder / f"{claim.figure.name}.png"
+
+
+def digits(claim: Claim) -> int:
+    """How many are shown after the point."""
+    trial = claim.trial
+    return trial.digits if isinstance(trial, Calculation) else trial.quantity.digits
+
+
+def quantity(claim: Claim) -> str:
+    """What the claim's values are."""
+    trial = claim.trial
+    return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
 
 
 def published(judgement: Judgement) -> str:
     """The published values in one line."""
-    digits = judgement.claim.quantity.digits
-    values = judgement.claim.published.items()
-    return ", ".join(f"{label} {_short(value, digits)}" for label, value in values)
+    shown, values = digits(judgement.claim), judgement.claim.published.items()
+    return ", ".join(f"{label} {_short(value, shown)}" for label, value in values)
 
 
 def measured(judgement: Judgement) -> str:
     """The measured values in one line, each with its interval if it has one."""
     if judgement.evidence is None:
         return ""
-    digits = judgement.claim.quantity.digits
-    values = judgement.evidence.values.items()
-    return ", ".join(f"{label} {value.text(digits)}" for label, value in values)
+    return _values(judgement.evidence.values, digits(judgement.claim))
 
 
-def _overview(judgements: Sequence[Judgement]) -> list[str]:
-    lines = [
-        "| claim | what is said | published | measured | verdict |",
-        "|---|---|---|---|---|",
-    ]
-    for j in judgements:
-        cells = (j.claim.id, j.claim.statement, published(j), measured(j), j.verdict)
-        lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
-    return lines
-
-
-def _section(judgement: Judgement, image: str | None) -> list[str]:
-    claim = judgement.claim
-    lines = [
-        f"### {claim.id}: {judgement.verdict}",
-        "",
-        f"{claim.source}: {claim.statement}",
-        "",
-        f"- Protocol: {claim.protocol}.",
-        f"- Quantity: {claim.quantity.name}.",
-        f"- Published: {published(judgement)}.",
-    ]
-    if judgement.evidence is not None:
-        lines.append(f"- Measured: {measured(judgement)}.")
-        again = [label for label in claim.published if judgement.reproduced(label)]
-        lines.append(
-            f"- Published values within {claim.tolerance:g}: "
-            f"{', '.join(again) or 'none'} ({len(again)} of {len(claim.published)})."
-        )
-    lines.append("- Rule:")
-    found = {f.condition.text: f for f in judgement.findings}
+def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
+    claim, evidence = judgement.claim, judgement.evidence
+    items = [f"Protocol: {claim.protocol}.", f"Quantity: {quantity(claim)}."]
+    if claim.published:
+        items.append(f"Published: {published(judgement)}.")
+    if evidence is not None:
+        items.append(f"Measured: {measured(judgement)}.")
+        if claim.published:
+            again = [label for label in claim.published if judgement.reproduced(label)]
+            count = f"{len(again)} of {len(claim.published)}"
+            items.append(
+                f"Published values within {claim.tolerance:g}: "
+                f"{', '.join(again) or 'none'} ({count})."
+            )
+        if isinstance(claim.trial, Training):
+            for more in claim.trial.also:
+                values = {
+                    label: interval([more.of(s) for s in some])
+                    for label, some in evidence.runs.items()
+                }
+                items.append(f"{_capital(more.name)}: {_values(values, more.digits)}.")
+        items += [_search(label, f) for label, f in evidence.searches.items()]
+    found = {finding.condition.text: finding for finding in judgement.findings}
     for condition in claim.rule:
         finding = found.get(condition.text)
         outcome = "not tried"
         if finding:
             outcome = f"{'yes' if finding.holds else 'no'}, {finding.value:.4g}"
-        lines.append(f"  - {condition.text}: {outcome}.")
-    if judgement.evidence is not None:
-        summaries = [s for some in judgement.evidence.runs.values() for s in some]
-        seconds = sum(s.result.seconds for s in summaries)
-        versions = sorted({_versions(s.versions) for s in summaries})
-        dates = sorted(s.date[:10] for s in summaries)
-        lines += [
-            f"- Runs: {len(summaries)}, trained in {seconds / 60:.1f} minutes, from "
-            f"{dates[0]} to {dates[-1]}, with {'; '.join(versions)}.",
+        items.append(f"Rule: {condition.text}: {outcome}.")
+    items += _origin(judgement, folder)
+    blocks: list[Block] = [
+        Heading(3, f"{claim.id}: {judgement.verdict}"),
+        Text(f"{claim.source}: {claim.statement}"),
+        Items(tuple(items)),
+        Code(COMMAND.format(claim.id)),
+    ]
+    if claim.figure is not None:
+        image = figure_path(folder, claim)
+        if image.exists():
+            blocks.append(Image(image, claim.source))
+    return blocks
+
+
+def _origin(judgement: Judgement, folder: pathlib.Path) -> list[str]:
+    """Where the numbers come from."""
+    if judgement.evidence is None:
+        return []
+    calculated = _calculated(judgement, folder)
+    if calculated is not None:
+        return [
+            f"Calculated in {calculated.seconds:.1f} seconds on "
+            f"{calculated.date[:10]} with {_versions(calculated.versions)}."
         ]
-    lines.append(f"- Command: `{COMMAND.format(claim.id)}`")
-    if image is not None:
-        lines += ["", f"![{claim.source}]({image})"]
-    return lines
+    summaries = list(_summaries(judgement).values())
+    hours = sum(s.result.seconds for s in summaries) / 3600
+    took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
+    dates = sorted(s.date[:10] for s in summaries)
+    versions = sorted({_versions(s.versions) for s in summaries})
+    return [
+        f"Runs: {len(summaries)}, trained in {took}, from {dates[0]} to {dates[-1]}, "
+        f"with {'; '.join(versions)}."
+    ]
+
+
+def _calculated(judgement: Judgement, folder: pathlib.Path) -> Calculated | None:
+    if not isinstance(judgement.claim.trial, Calculation):
+        return None
+    return calculations.load(folder, judgement.claim.id)
+
+
+def _summaries(judgement: Judgement) -> Mapping[object, Summary]:
+    """All runs behind a judgement, those of searches included, each once."""
+    if judgement.evidence is None:
+        return {}
+    evidence = judgement.evidence
+    every = [s for some in evidence.runs.values() for s in some]
+    every += [s for found in evidence.searches.values() for s in found.tried.values()]
+    return {summary.run: summary for summary in every}
+
+
+def _total(
+    every: Sequence[Judgement],
+    judgements: Sequence[tuple[Study, Sequence[Judgement]]],
+    place: pathlib.Path,
+) -> str:
+    summaries = {r: s for j in every for r, s in _summaries(j).items()}
+    calculated = [
+        found
+        for study, some in judgements
+        for judgement in some
+        if judgement.evidence is not None
+        and (found := _calculated(judgement, place / study.name)) is not None
+    ]
+    seconds = sum(s.result.seconds for s in summaries.values())
+    seconds += sum(found.seconds for found in calculated)
+    words = ("holds", "does not hold", "not tried")
+    counts = {word: sum(j.verdict.word == word for j in every) for word in words}
+    return (
+        f"{len(every)} claims: {counts['holds']} hold, {counts['does not hold']} do "
+        f"not hold, {counts['not tried']} were not tried. Drawn from {len(summaries)} "
+        f"training runs and {len(calculated)} calculations, {seconds / 3600:.1f} hours "
+        f"of computing."
+    )
+
+
+def _search(label: str, found: Found) -> str:
+    tried = ", ".join(
+        f"{rate:g}" + ("" if rate in found.scores else " (unstable)")
+        for rate in sorted(found.tried, reverse=True)
+    )
+    return f"Step sizes tried for {label}: {tried}; best {found.best:g}."
+
+
+def _values(values: Mapping[str, Interval], shown: int) -> str:
+    return ", ".join(f"{label} {value.text(shown)}" for label, value in values.items())
 
 
 def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _short(value: float, digits: int) -> str:
+def _short(value: float, shown: int) -> str:
     """A published value has the digits that could be read, not those measured."""
-    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+    return f"{value:.{shown}f}".rstrip("0").rstrip(".")
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -12,9 +12,7 @@ its first loss; a hundred steps later the two cannot be told apart.
 """
 
 import dataclasses
-import hashlib
 import itertools
-import json
 import math
 import pathlib
 from collections.abc import Mapping
@@ -22,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from experiments import config, identity, outputs
-from experiments.run_files import RunError, read_bytes, read_json
+from experiments import config, identity, signed
+from experiments.run_files import RunError, read_json
 from experiments.runs import Result, Store
 
 SMOOTHING = 0.95
@@ -125,20 +123,17 @@ def save(folder: pathlib.Path, summary: Summary) -> None:
         "hash": identity.run_hash(summary.run),
         "versions": dict(summary.versions),
         "date": summary.date,
-        "result": _rounded(dataclasses.asdict(summary.result)),
+        "result": signed.rounded(dataclasses.asdict(summary.result)),
         "weights": summary.weights,
         "smoothing": SMOOTHING,
         "steps": summary.steps.tolist(),
-        "loss": _rounded(summary.loss.tolist()),
+        "loss": signed.rounded(summary.loss.tolist()),
         "evaluated": summary.evaluated.tolist(),
-        "evaluations": _rounded(
+        "evaluations": signed.rounded(
             {name: column.tolist() for name, column in summary.evaluations.items()}
         ),
     }
-    tree["digest"] = _digest(tree)
-    lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in tree.items())
-    text = "{\n" + ",\n".join(lines) + "\n}\n"
-    outputs.write(path(folder, summary.run), text.encode())
+    signed.write(path(folder, summary.run), tree)
 
 
 def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
@@ -148,17 +143,11 @@ def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
       RunError: the table is not what was written, or is that of another run.
     """
     place = path(folder, run)
-    content = read_bytes(place)
-    if content is None:
-        return None
-    try:
-        tree = json.loads(content)
-        digest = tree.pop("digest")
-        if digest != _digest(tree):
-            raise _refusal(place, "does not match its digest: it was edited or damaged")
+
+    def parse(tree: dict[str, Any]) -> Summary:
         stored = config.from_json(tree["run"])
         if {identity.run_hash(stored), tree["hash"]} != {identity.run_hash(run)}:
-            raise _refusal(place, f"is the table of run {tree['hash']}")
+            raise signed.refusal(place, f"is the table of run {tree['hash']}")
         return Summary(
             run=run,
             result=Result(**tree["result"]),
@@ -170,25 +159,5 @@ def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
             evaluated=np.array(tree["evaluated"], np.int64),
             evaluations={k: np.array(v) for k, v in tree["evaluations"].items()},
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise _refusal(place, "is damaged") from error
 
-
-def _refusal(place: pathlib.Path, why: str) -> RunError:
-    return RunError(f"{place} {why}; delete it to have it written again from its run.")
-
-
-def _rounded(tree: Any) -> Any:
-    """Six digits are more than a reader sees, and half the size of all."""
-    if isinstance(tree, float):
-        return float(f"{tree:.6g}")
-    if isinstance(tree, list):
-        return [_rounded(value) for value in tree]
-    if isinstance(tree, dict):
-        return {key: _rounded(value) for key, value in tree.items()}
-    return tree
-
-
-def _digest(tree: Mapping[str, Any]) -> str:
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return signed.read(place, parse)

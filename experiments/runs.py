@@ -8,16 +8,13 @@ stands, everything else is complete, and nothing in the folder is written again.
 
 import contextlib
 import dataclasses
-import datetime
-import importlib.metadata
 import os
 import pathlib
-import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
-from experiments import config, identity, metrics
+from experiments import config, identity, metrics, provenance
 from experiments.events import Events
 from experiments.metrics import Row, Table
 from experiments.run_files import (
@@ -30,8 +27,6 @@ from experiments.run_files import (
     write_all,
     write_json,
 )
-
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "optax-sign", "numpy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -290,10 +285,9 @@ def _read_result(folder: pathlib.Path) -> Result | None:
 
 
 def _describe(run: config.Run) -> dict[str, Any]:
-    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     return {
         "run": config.to_json(run),
         "hash": identity.run_hash(run),
-        "versions": {"python": platform.python_version(), **versions},
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "versions": provenance.versions(),
+        "date": provenance.now(),
     }

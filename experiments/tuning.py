@@ -1,9 +1,9 @@
 r"""The search for a step size that *Dissecting Adam* describes (appendix A.2).
 
 First the largest stable step is found, then the search goes downwards over the grid
-{1, 3, 6} x 10^m. The paper does not say where it stopped; here it stops after `PATIENCE`
-steps in a row that were no better than the best. A step is stable if its run neither
-diverges nor ends no better than guessing.
+{1, 3, 6} x 10^m. The paper does not say where it stopped; here it stops after
+`PATIENCE` steps in a row that were no better than the best. A step is stable if its run
+neither diverges nor ends no better than guessing.
 """
 
 import dataclasses
@@ -54,11 +54,13 @@ class Found:
 
     Attributes:
       tried: learning rates in the order of the search, with what became of them.
+      scores: of those that are stable.
       best: the rate with the highest score so far, None if none is stable.
       next: the run that the search needs now, None if it is over.
     """
 
     tried: dict[float, Summary]
+    scores: dict[float, float]
     best: float | None
     next: Run | None
 
@@ -85,7 +87,7 @@ def search(search: Search, load: Load) -> Found:
         scores = {r: search.score(s) for r, s in tried.items() if search.stable(s)}
         best = max(scores, key=lambda rate: scores[rate], default=None)
         following = None if missing is None else search.at(grid(missing))
-        return Found(tried=tried, best=best, next=following)
+        return Found(tried=tried, scores=scores, best=best, next=following)
 
     index = index_of(search.base.optimizer.learning_rate)
     up = stable(index)

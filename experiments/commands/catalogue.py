@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from experiments import config
-from experiments.ledger import Claim, Study
+from experiments.claims import Claim, Study
 from experiments.studies import mas
 
 STUDIES = (mas.STUDY,)
@@ -31,9 +31,22 @@ def select(names: Sequence[str]) -> list[tuple[Study, Claim]]:
     for name in names:
         if name not in valid:
             raise config.unknown("claim", name, valid)
-    wanted = set(names)
+    return [(study, claim) for study, claim in every if _wanted(study, claim, names)]
+
+
+def left_out(names: Sequence[str]) -> list[tuple[Study, Claim]]:
+    """Claims that the names of studies, or "all", would take if they cost less."""
     return [
         (study, claim)
-        for study, claim in every
-        if wanted & {claim.id, study.name, "all"}
+        for study in STUDIES
+        for claim in study.claims
+        if claim.costly
+        and {study.name, "all"} & set(names)
+        and not _wanted(study, claim, names)
     ]
+
+
+def _wanted(study: Study, claim: Claim, names: Sequence[str]) -> bool:
+    if claim.id in names:
+        return True
+    return not claim.costly and bool({study.name, "all"} & set(names))

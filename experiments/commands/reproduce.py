@@ -1,124 +1,156 @@
-"""`reproduce`: the runs, figures and verdicts of claims."""
+"""`reproduce`: the runs, calculations, figures and verdicts of claims."""
 
 import functools
-import math
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
-from rich.table import Table
 
-from experiments import ledger, outputs, plotting, report, results
-from experiments.commands import catalogue, options, session
+from experiments import (
+    calculations,
+    environment,
+    ledger,
+    outputs,
+    plotting,
+    report,
+    results,
+)
+from experiments.claims import Calculation, Claim, Study, Training
+from experiments.commands import catalogue, options, session, verdicts
 from experiments.config import Run
-from experiments.intervals import interval
-from experiments.ledger import Claim, Judgement, Study
+from experiments.ledger import Judgement
 from experiments.results import Summary
+
+Chosen = Sequence[tuple[Study, Claim]]
 
 
 def run(options: options.Reproduce) -> int:
-    """Trains, draws, prints; the exit code tells whether a run diverged."""
+    """Trains, calculates, draws, prints; the exit code tells whether a run diverged."""
     chosen = catalogue.select(options.claims)
     output = options.output or options.place.runs / "results"
     outputs.check(output)
-    folders = _folders(chosen, output)
-    missing = [
-        run
-        for run, places in folders.items()
-        if any(results.load(place, run) is None for place in places)
-    ]
     console = session.console()
-    console.print(
-        f"{len(folders)} runs; {len(missing)} of them have no results in {output}.",
-        soft_wrap=True,
-    )
-
-    def keep(summary: Summary) -> None:
-        for place in folders[summary.run]:
-            results.save(place, summary)
-
-    if missing:
-        session.train(missing, options.place, console, keep)
+    for study, claim in chosen:
+        _load(study, claim, output)  # what was edited is refused before any work
+    for study, claim in catalogue.left_out(options.claims):
+        console.print(
+            f"{claim.id} of {study.name} is left out ({claim.costly}); ask for it by "
+            f"its id.",
+            soft_wrap=True,
+        )
+    _train(chosen, output, options.place, console)
+    _calculate(chosen, output, console)
     summaries: dict[Run, Summary] = {}
     for study, claim in chosen:
-        judgement = ledger.judge(
-            claim, functools.partial(results.load, output / study.name)
-        )
-        _show(console, judgement)
-        if path := _draw(judgement, study, output):
+        judgement = _load(study, claim, output)
+        verdicts.show(console, judgement)
+        if path := _draw(judgement, output / study.name):
             console.print(f"Figure: {path}", soft_wrap=True)
-        summaries |= {s.run: s for s in _summaries(judgement)}
+        if judgement.evidence is not None:
+            runs = judgement.evidence.runs
+            summaries |= {s.run: s for some in runs.values() for s in some}
     return session.exit_code(list(summaries.values()))
 
 
-def _folders(
-    chosen: Iterable[tuple[Study, Claim]], output: pathlib.Path
-) -> dict[Run, set[pathlib.Path]]:
-    """The runs of the claims, with the folders where their tables belong."""
-    folders: dict[Run, set[pathlib.Path]] = {}
+def _load(study: Study, claim: Claim, output: pathlib.Path) -> Judgement:
+    return report.judge(claim, output / study.name)
+
+
+def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:
     for study, claim in chosen:
-        for run in (run for runs in claim.runs.values() for run in runs):
-            folders.setdefault(run, set()).add(output / study.name)
-    return folders
+        folder = output / study.name
+        if not isinstance(claim.trial, Calculation):
+            continue
+        if calculations.load(folder, claim.id) is None:
+            console.print(f"Calculating {claim.id}.")
+            environment.prepare()
+            found = calculations.calculate(claim.trial)
+            calculations.save(folder, claim.id, found)
 
 
-def _summaries(judgement: Judgement) -> list[Summary]:
-    assert judgement.evidence is not None  # all its runs have been trained
-    return [s for runs in judgement.evidence.runs.values() for s in runs]
+def _train(
+    chosen: Chosen, output: pathlib.Path, place: options.Place, console: Console
+) -> None:
+    """Trains what is missing; searches bring forth new runs until all are known."""
+    trainings = [
+        (output / study.name, claim.trial)
+        for study, claim in chosen
+        if isinstance(claim.trial, Training)
+    ]
+    most = _side_by_side([training for _, training in trainings])
+    told = False
+    while True:
+        plans = [
+            (folder, ledger.plan(training, functools.partial(results.load, folder)))
+            for folder, training in trainings
+        ]
+        folders: dict[Run, set[pathlib.Path]] = {}
+        missing: dict[Run, None] = {}
+        for folder, plan in plans:
+            for run in plan.every:
+                folders.setdefault(run, set()).add(folder)
+            lacking = plan.missing(functools.partial(results.load, folder))
+            missing |= dict.fromkeys(lacking)
+        if folders and not told or missing:
+            going_on = any(not plan.whole for _, plan in plans)
+            _tell(console, folders, list(missing), going_on, output)
+            told = True
+        if not missing:
+            return
+        keep = functools.partial(_keep, folders)
+        session.train(list(missing), place, console, keep, most)
 
 
-def _draw(
-    judgement: Judgement, study: Study, output: pathlib.Path
-) -> pathlib.Path | None:
+def _keep(folders: Mapping[Run, set[pathlib.Path]], summary: Summary) -> None:
+    for folder in folders[summary.run]:
+        results.save(folder, summary)
+
+
+def _side_by_side(trainings: Sequence[Training]) -> int:
+    """The most runs that will differ in nothing but their seed."""
+    counts = [len(some) for training in trainings for some in training.runs.values()]
+    counts += [len(t.seeds) for training in trainings for t in training.tuned.values()]
+    return max(counts, default=1)
+
+
+def _tell(
+    console: Console,
+    folders: Mapping[Run, set[pathlib.Path]],
+    missing: Sequence[Run],
+    going_on: bool,
+    output: pathlib.Path,
+) -> None:
+    text = f"{len(folders)} runs; {len(missing)} of them have no results in {output}"
+    if missing:
+        text += f", {_duration(folders, missing)}"
+    if going_on:
+        text += "; searches for step sizes will add more"
+    console.print(f"{text}.", soft_wrap=True)
+
+
+def _duration(folders: Mapping[Run, set[pathlib.Path]], missing: Sequence[Run]) -> str:
+    """How long the missing runs will take, judged by those of the same length."""
+    known: dict[object, list[float]] = {}
+    for run, places in folders.items():
+        summary = results.load(next(iter(places)), run)
+        if summary is not None and summary.result.status == "finished":
+            known.setdefault(_length(run), []).append(summary.result.seconds)
+    if not all(_length(run) in known for run in missing):
+        return "which take an unknown time until the first has ended"
+    seconds = sum(
+        sum(known[_length(run)]) / len(known[_length(run)]) for run in missing
+    )
+    return f"which take about {seconds / 60:.0f} minutes"
+
+
+def _length(run: Run) -> object:
+    return run.dataset, run.model, run.batch_size, run.epochs, run.steps
+
+
+def _draw(judgement: Judgement, folder: pathlib.Path) -> pathlib.Path | None:
     claim, evidence = judgement.claim, judgement.evidence
     if claim.figure is None or evidence is None:
         return None
-    path = report.figure_path(output, study, claim.figure.name)
-    drawing = plotting.make(claim.figure, evidence.runs, claim.published)
-    outputs.write(path, plotting.png(drawing))
+    path = report.figure_path(folder, claim)
+    outputs.write(path, plotting.png(claim.figure.draw(evidence)))
     return path
-
-
-def _show(console: Console, judgement: Judgement) -> None:
-    claim = judgement.claim
-    console.print()
-    console.print(f"{claim.id} ({claim.source}): {claim.statement}", soft_wrap=True)
-    console.print(_table(judgement))
-    for finding in judgement.findings:
-        word = "yes" if finding.holds else "no"
-        console.print(
-            f"  {finding.condition.text}: {word}, {finding.value:.4g}", soft_wrap=True
-        )
-    console.print(f"Verdict: {judgement.verdict}", soft_wrap=True)
-
-
-def _table(judgement: Judgement) -> Table:
-    claim, evidence = judgement.claim, judgement.evidence
-    assert evidence is not None
-    table = Table()
-    table.add_column("")
-    for head in (
-        claim.quantity.name,
-        "published",
-        f"within {claim.tolerance:g}",
-        "test accuracy, %",
-        "state, bytes",
-        "a weight",
-        "seconds",
-    ):
-        table.add_column(head, justify="right")
-    for label, summaries in evidence.runs.items():
-        accuracies = [
-            100 * s.result.metrics.get("test_accuracy", math.nan) for s in summaries
-        ]
-        table.add_row(
-            label,
-            evidence.values[label].text(claim.quantity.digits),
-            f"{claim.published[label]:.2f}",
-            "yes" if judgement.reproduced(label) else "no",
-            interval(accuracies).text(2),
-            f"{summaries[0].result.state_bytes:,}",
-            f"{summaries[0].bytes_per_weight:.2f}",
-            f"{sum(s.result.seconds for s in summaries):.1f}",
-        )
-    return table

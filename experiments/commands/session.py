@@ -72,6 +72,7 @@ def train(
     place: Place,
     console: Console,
     on_summary: Callable[[Summary], None] = lambda summary: None,
+    side_by_side: int = 1,
 ) -> list[Summary]:
     """Trains those of the runs that have not ended, and summarizes all of them.
 
@@ -80,13 +81,15 @@ def train(
       place: where.
       console: where progress is shown.
       on_summary: called with each run as soon as it has ended.
+      side_by_side: the most seeds that later calls of this process will bring, which
+        can have no more devices than this one.
 
     Returns:
       The summaries, in the order of the runs.
     """
     check_count("devices", 1 if place.devices is None else place.devices)
     seeds = collections.Counter(identity.group_key(run) for run in dict.fromkeys(runs))
-    most = max(seeds.values())
+    most = max(side_by_side, *seeds.values())
     environment.prepare(place.devices or min(most, os.cpu_count() or 1))
     # Only now: they load JAX, which reads what has just been prepared.
     import jax

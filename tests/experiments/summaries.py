@@ -4,11 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from experiments import config
-from experiments.ledger import Claim, Quantity, Study, below, within
-from experiments.plotting import Figure
+from experiments import config, plotting
+from experiments.claims import Claim, Drawing, Quantity, Study, Training
+from experiments.plotting import Frame
 from experiments.results import Summary
+from experiments.rules import below, within
 from experiments.runs import Result
+
+METRICS = {"train_loss": 0.5, "test_accuracy": 0.9}
 
 
 def run(name="mas", seed=0, **fields):
@@ -25,7 +28,7 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
             steps=100,
             seconds=1.5,
             state_bytes=state_bytes,
-            metrics={"test_accuracy": 0.9} if status == "finished" else {},
+            metrics=METRICS if status == "finished" else {},
         ),
         weights=100,
         versions={"python": "3.11", "jax": "0.10"},
@@ -38,28 +41,32 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
 
 
 RIVALS = {"MaS": "mas", "Adam": "adam", "SGD": "sgd"}
-FIGURE = Figure(name="figure", title="A title", caption="A caption.", limits=(0.0, 2.0))
+FRAME = Frame(title="A title", caption="A caption.", limits=(0.0, 2.0))
+RUNS = {
+    label: tuple(run(name, seed) for seed in range(2)) for label, name in RIVALS.items()
+}
+PUBLISHED = {"MaS": 0.5, "Adam": 0.5, "SGD": 0.9}
 CLAIM = Claim(
     id="tiny-1",
     source="Tiny, Figure 1",
     statement="MaS is as good as Adam | and better than SGD.",
     protocol="a hundred steps",
-    runs={
-        label: tuple(run(name, seed) for seed in range(2))
-        for label, name in RIVALS.items()
-    },
-    quantity=Quantity(name="final loss", of=lambda s: s.final_loss),
-    published={"MaS": 0.5, "Adam": 0.5, "SGD": 0.9},
+    trial=Training(
+        runs=RUNS, quantity=Quantity(name="final loss", of=lambda s: s.final_loss)
+    ),
+    published=PUBLISHED,
     tolerance=0.04,
     rule=(within("MaS", "Adam", 0.02), below("MaS", "SGD", 0.1)),
-    figure=FIGURE,
+    figure=Drawing(
+        name="figure", draw=lambda e: plotting.losses(FRAME, e.runs, PUBLISHED)
+    ),
 )
 STUDY = Study(name="tiny", title="A tiny paper", claims=(CLAIM,))
 
 
-def loaded(claim=CLAIM, **losses):
+def loaded(runs=RUNS, **losses):
     """A loader of summaries with these final losses by label, 0.5 by default."""
-    label_of = {a: label for label, some in claim.runs.items() for a in some}
+    label_of = {a: label for label, some in runs.items() for a in some}
     return lambda a_run: summary(a_run, losses.get(label_of[a_run], 0.5))
 
 

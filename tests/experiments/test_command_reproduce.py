@@ -11,7 +11,7 @@ from experiments.commands import catalogue
 from experiments.runs import Store
 from tests.experiments.command_cases import command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
-from tests.experiments.summaries import CLAIM, STUDY
+from tests.experiments.summaries import CLAIM, RUNS, STUDY
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -31,11 +31,12 @@ def tiny_study(monkeypatch):
     def small_runs(runs):
         return tuple(dataclasses.replace(run, batch_size=8, steps=12) for run in runs)
 
-    runs = {label: small_runs(runs) for label, runs in CLAIM.runs.items()}
-    claim = dataclasses.replace(CLAIM, runs=runs)
+    runs = {label: small_runs(runs) for label, runs in RUNS.items()}
+    training = dataclasses.replace(CLAIM.trial, runs=runs)
+    claim = dataclasses.replace(CLAIM, trial=training)
     study = dataclasses.replace(STUDY, claims=(claim,))
     monkeypatch.setattr(catalogue, "STUDIES", (study,))
-    return claim
+    return runs
 
 
 def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
@@ -44,7 +45,7 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     assert out.count("seed 0: training loss") == 3
     loads = [
         results.load(tmp_path / "out" / "tiny", run)
-        for runs in tiny_study.runs.values()
+        for runs in tiny_study.values()
         for run in runs
     ]
     assert all(loads)
@@ -71,11 +72,14 @@ def test_reproduce_does_again_only_what_is_missing(
     monkeypatch.setattr(training, "Loop", None)  # nothing is trained from here on
     folder = tmp_path / "runs/results/tiny"
     before = contents(folder)
-    results.path(folder, tiny_study.runs["Adam"][1]).unlink()
+    results.path(folder, tiny_study["Adam"][1]).unlink()
     (folder / "figure.png").unlink()
     code, out, _ = command("reproduce", "all")
     assert code == 0
-    assert "6 runs; 1 of them have no results in runs/results." in out
+    assert (
+        "6 runs; 1 of them have no results in runs/results, which take about 0 minutes."
+        in out
+    )
     assert contents(folder) == before
     # Without the runs, as after a clone, their tables are enough.
     for entry in Store("runs").list():
@@ -89,10 +93,10 @@ def test_a_table_edited_by_hand_is_refused_before_training(
 ):
     assert command("reproduce", "tiny")[0] == 0
     folder = tmp_path / "runs/results/tiny"
-    path = results.path(folder, tiny_study.runs["SGD"][0])
+    path = results.path(folder, tiny_study["SGD"][0])
     path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
-    results.path(folder, tiny_study.runs["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / identity.run_hash(tiny_study.runs["MaS"][0]))
+    results.path(folder, tiny_study["MaS"][0]).unlink()
+    shutil.rmtree(tmp_path / "runs" / identity.run_hash(tiny_study["MaS"][0]))
     before = contents(tmp_path)
     for line in ("reproduce tiny", "report --results runs/results"):
         code, out, error = command(*line.split())

@@ -1,19 +1,43 @@
 """Verdicts: computed from stored results and from nothing else."""
 
 import dataclasses
-import functools
 import math
 
 import numpy as np
 import pytest
 
-from experiments import intervals, ledger, report, results
-from experiments.ledger import Condition
-from tests.experiments.summaries import CLAIM, STUDY, loaded, summary
+from experiments import (
+    calculations,
+    document,
+    intervals,
+    ledger,
+    report,
+    results,
+    rules,
+    tuning,
+)
+from experiments.claims import (
+    Calculation,
+    Claim,
+    Condition,
+    Evidence,
+    Quantity,
+    Training,
+    Tuned,
+)
+from experiments.config import Optimizer, Run
+from experiments.intervals import Interval
+from experiments.rules import paired, surely_below
+from experiments.run_files import RunError
+from tests.experiments.summaries import CLAIM, RUNS, STUDY, loaded, summary
+
+
+def judged(load, claim=CLAIM):
+    return ledger.judge(claim, load, lambda claim_id: None)
 
 
 def verdict(load, claim=CLAIM):
-    return ledger.judge(claim, load).verdict
+    return judged(load, claim).verdict
 
 
 def test_a_claim_holds_if_all_its_conditions_do():
@@ -24,12 +48,12 @@ def test_a_claim_holds_if_all_its_conditions_do():
 
 
 def test_a_claim_with_a_run_missing_is_not_tried():
-    missing = CLAIM.runs["Adam"][1]
+    missing = RUNS["Adam"][1]
 
     def load(run):
         return None if run == missing else summary(run)
 
-    judgement = ledger.judge(CLAIM, load)
+    judgement = judged(load)
     assert str(judgement.verdict) == "not tried: 1 of 6 runs are missing"
     assert judgement.evidence is None
     assert judgement.findings == ()
@@ -37,7 +61,7 @@ def test_a_claim_with_a_run_missing_is_not_tried():
 
 def test_a_diverged_run_is_named_and_decides_nothing_in_favour():
     def load(run):
-        lost = run in CLAIM.runs["SGD"] and run.seed == 1
+        lost = run in RUNS["SGD"] and run.seed == 1
         return summary(run, status="diverged" if lost else "finished")
 
     found = verdict(load)
@@ -59,13 +83,13 @@ def test_conditions_compare_means_over_seeds():
         label = {"mas": "MaS", "adam": "Adam"}.get(run.optimizer.name)
         return summary(run, losses[run.seed].get(label, 0.9))
 
-    judgement = ledger.judge(CLAIM, load)
+    judgement = judged(load)
     assert [f.value for f in judgement.findings] == pytest.approx([0.0, -0.4])
     assert judgement.verdict.word == "holds"
 
 
 def test_published_values_are_compared_with_a_tolerance():
-    judgement = ledger.judge(CLAIM, loaded(MaS=0.539, Adam=0.541, SGD=0.861))
+    judgement = judged(loaded(MaS=0.539, Adam=0.541, SGD=0.861))
     again = {label: judgement.reproduced(label) for label in CLAIM.published}
     assert again == {"MaS": True, "Adam": False, "SGD": True}
 
@@ -83,19 +107,25 @@ def test_the_interval_is_that_of_student():
 @pytest.fixture
 def stored(tmp_path):
     """Results with which the claim holds."""
-    for runs in CLAIM.runs.values():
+    for runs in RUNS.values():
         for run in runs:
-            results.save(tmp_path, loaded(SGD=0.7)(run))
+            results.save(tmp_path / "tiny", loaded(SGD=0.7)(run))
     return tmp_path
 
 
-def written(folder, image=None):
-    judgement = ledger.judge(CLAIM, functools.partial(results.load, folder))
-    return report.markdown([(STUDY, [judgement])], lambda study, name: image)
+def blocks(folder):
+    judgement = report.judge(CLAIM, folder / STUDY.name)
+    return report.document([(STUDY, [judgement])], folder)
+
+
+def written(folder):
+    return document.to_markdown(blocks(folder), folder)
 
 
 def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
-    text = written(stored, "tiny/figure.png")
+    assert "![" not in written(stored)
+    (stored / "tiny/figure.png").write_bytes(b"picture")
+    text = written(stored)
     row = (
         "| tiny-1 | MaS is as good as Adam \\| and better than SGD. "
         "| MaS 0.5, Adam 0.5, SGD 0.9 | MaS 0.500, Adam 0.500, SGD 0.700 | holds |"
@@ -110,20 +140,182 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
         "Runs: 6",
         "2026-01-02",
         "jax 0.10",
-        "`python -m experiments reproduce tiny-1`",
+        "    python -m experiments reproduce tiny-1",
         "![Tiny, Figure 1](tiny/figure.png)",
+        "1 claims: 1 hold, 0 do not hold, 0 were not tried. Drawn from 6 training runs",
     ):
         assert part in text
-    assert "![" not in written(stored)
+
+
+def test_the_page_needs_nothing_but_itself(stored):
+    (stored / "tiny/figure.png").write_bytes(b"picture")
+    page = document.to_html(blocks(stored))
+    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in page
+    assert "MaS is as good as Adam | and better than SGD." in page
+    assert "<td>holds</td>" in page
+    for outside in ("http", "<script", "url("):
+        assert outside not in page
+
+
+def test_the_page_escapes_what_it_shows():
+    page = document.to_html([document.Heading(1, "a < b"), document.Text("<i> & co")])
+    assert "<h1>a &lt; b</h1>" in page
+    assert "<p>&lt;i&gt; &amp; co</p>" in page
 
 
 def test_deleting_a_table_turns_its_claim_to_not_tried(stored):
-    results.path(stored, CLAIM.runs["MaS"][0]).unlink()
+    results.path(stored / "tiny", RUNS["MaS"][0]).unlink()
     assert "| not tried: 1 of 6 runs are missing |" in written(stored)
 
 
 def test_altering_a_value_changes_the_verdict(stored):
-    for run in CLAIM.runs["MaS"]:
+    for run in RUNS["MaS"]:
         worse = dataclasses.replace(summary(run), loss=np.array([2.0, 1.0, 0.9]))
-        results.save(stored, worse)
+        results.save(stored / "tiny", worse)
     assert "### tiny-1: does not hold" in written(stored)
+
+
+BASE = Run(optimizer=Optimizer(name="sgd", learning_rate=1.0), steps=100, seed=77)
+SEARCHED = dataclasses.replace(
+    CLAIM,
+    trial=Training(
+        tuned={
+            "SGD": Tuned(
+                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                seeds=(0, 1, 2),
+            ),
+            "signs": Tuned(
+                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                seeds=(0, 1, 2),
+                optimizer=Optimizer(name="ssd", learning_rate=1e-9),
+            ),
+        },
+        quantity=Quantity(name="final loss", of=lambda s: s.final_loss),
+    ),
+    published={},
+    rule=(
+        surely_below(
+            "SGD", "signs", Quantity(name="loss", of=lambda s: s.final_loss), 0.1
+        ),
+    ),
+)
+
+
+def trained(run):
+    """Best at a rate of 0.3; unstable above 1."""
+    rate = run.optimizer.learning_rate
+    loss = abs(np.log(rate / 0.3)) + 0.01 * run.seed
+    return summary(run, loss, status="diverged" if rate > 1 else "finished")
+
+
+def test_a_search_brings_forth_the_runs_of_its_claim():
+    stored, order = {}, []
+    while missing := ledger.plan(SEARCHED.trial, stored.get).missing(stored.get):
+        if len(missing) == 1:
+            found = judged(stored.get, SEARCHED).verdict
+            assert "the search for the step size of SGD and signs goes on" in str(found)
+        for run in missing:
+            order.append(run)
+            stored[run] = trained(run)
+    rates = [run.optimizer.learning_rate for run in order if run.seed == 77]
+    assert rates == [1.0, 3.0, 0.6, 0.3, 0.1, 0.06, 0.03]
+    replicas = [run for run in order if run.seed != 77]
+    assert {run.seed for run in replicas} == {0, 1, 2}
+    assert {run.optimizer.name for run in replicas} == {"sgd", "ssd"}
+    assert {run.optimizer.learning_rate for run in replicas} == {0.3}
+    judgement = judged(stored.get, SEARCHED)
+    assert judgement.evidence.values["SGD"].mean == pytest.approx(0.01)
+    assert judgement.verdict.word == "holds"
+    assert judgement.evidence.searches["SGD"].best == 0.3
+
+
+def test_a_search_without_a_stable_step_is_not_tried():
+    def load(run):
+        return summary(run, status="diverged")
+
+    found = judged(load, SEARCHED).verdict
+    assert str(found) == "not tried: no step size of SGD and signs is stable"
+
+
+def test_a_claim_that_costs_much_says_so():
+    costly = dataclasses.replace(CLAIM, costly="compute: a week")
+    assert str(verdict(lambda run: None, costly)) == "not tried: compute: a week"
+    assert str(verdict(loaded(SGD=0.7), costly)) == "holds"
+
+
+def test_differences_are_taken_seed_by_seed():
+    base = {0: 1.0, 1: 5.0, 2: 9.0, 3: 0.0}
+    runs = {
+        label: [
+            summary(dataclasses.replace(BASE, seed=seed), base[seed] + shift)
+            for seed in seeds
+        ]
+        for label, shift, seeds in (("a", 0.5, (2, 0, 1)), ("b", 0.0, (0, 1, 2, 3)))
+    }
+    evidence = Evidence(values={}, runs=runs)
+    loss = Quantity(name="loss", of=lambda s: s.final_loss)
+    assert paired(evidence, "a", "b", loss) == Interval(0.5, 0.0)
+    with pytest.raises(ValueError, match="no seed in common"):
+        paired(Evidence(values={}, runs=runs | {"c": []}), "a", "c", loss)
+
+
+@pytest.mark.parametrize(
+    ("spread", "below", "not_above", "not_below"),
+    [(0.0, True, True, False), (2.0, False, True, True)],
+)
+def test_an_interval_decides_only_if_it_lies_on_one_side(
+    spread, below, not_above, not_below
+):
+    loss = Quantity(name="loss", of=lambda s: s.final_loss)
+    runs = {
+        "a": [
+            summary(dataclasses.replace(BASE, seed=s), 1.0 + spread * (s - 1))
+            for s in range(3)
+        ],
+        "b": [summary(dataclasses.replace(BASE, seed=s), 1.5) for s in range(3)],
+    }
+    evidence = Evidence(values={}, runs=runs)
+    for rule, expected in (
+        (rules.surely_below, below),
+        (rules.not_surely_above, not_above),
+        (rules.not_surely_below, not_below),
+    ):
+        condition = rule("a", "b", loss)
+        finding = ledger.Finding(condition, condition.measure(evidence))
+        assert finding.holds is expected, condition.text
+
+
+CALCULATED = Claim(
+    id="sum",
+    source="Tiny, section 2",
+    statement="One and one are two.",
+    protocol="added up",
+    trial=Calculation(
+        quantity="sum",
+        table=lambda: {"sum": 1 + 1},
+        values=lambda table: {"sum": Interval(table["sum"], None)},
+    ),
+    published={"sum": 2.0},
+    rule=(rules.equal("sum", 2.0),),
+)
+
+
+def test_a_calculation_is_stored_and_judged(tmp_path):
+    assert str(report.judge(CALCULATED, tmp_path).verdict) == (
+        "not tried: it has not been calculated"
+    )
+    calculated = calculations.calculate(CALCULATED.trial)
+    calculations.save(tmp_path, "sum", calculated)
+    assert calculations.load(tmp_path, "sum").table == {"sum": 2}
+    assert report.judge(CALCULATED, tmp_path).verdict.word == "holds"
+    wrong = dataclasses.replace(calculated, table={"sum": 3})
+    calculations.save(tmp_path, "sum", wrong)
+    assert report.judge(CALCULATED, tmp_path).verdict.word == "does not hold"
+    path = calculations.path(tmp_path, "sum")
+    path.write_text(path.read_text().replace('"sum": 3', '"sum": 2'))
+    with pytest.raises(RunError, match="does not match its digest"):
+        report.judge(CALCULATED, tmp_path)
+    calculations.save(tmp_path, "other", calculated)
+    calculations.path(tmp_path, "other").replace(path)
+    with pytest.raises(RunError, match="is the table of other"):
+        report.judge(CALCULATED, tmp_path)

@@ -7,16 +7,16 @@ import pytest
 from matplotlib import colors, image
 
 from experiments import plotting
-from tests.experiments.summaries import CLAIM, FIGURE, changed, loaded, summary
+from tests.experiments.summaries import FRAME, PUBLISHED, RUNS, changed, loaded, summary
 
 
 def curves(**losses):
     load = loaded(**losses)
-    return {label: [load(run) for run in runs] for label, runs in CLAIM.runs.items()}
+    return {label: [load(run) for run in runs] for label, runs in RUNS.items()}
 
 
 def test_a_figure_has_axes_units_legend_and_every_curve():
-    drawing = plotting.make(FIGURE, curves(), CLAIM.published)
+    drawing = plotting.losses(FRAME, curves(), PUBLISHED)
     (axes,) = drawing.axes
     assert axes.get_title() == "A title"
     assert "step" in axes.get_xlabel()
@@ -34,10 +34,9 @@ def test_a_figure_has_axes_units_legend_and_every_curve():
 
 def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
     low, high = (
-        summary(run, loss)
-        for run, loss in zip(CLAIM.runs["MaS"], (0.4, 0.6), strict=True)
+        summary(run, loss) for run, loss in zip(RUNS["MaS"], (0.4, 0.6), strict=True)
     )
-    drawing = plotting.make(FIGURE, {"MaS": [low, high]}, {})
+    drawing = plotting.losses(FRAME, {"MaS": [low, high]}, {})
     (axes,) = drawing.axes
     assert axes.lines[0].get_ydata()[-1] == pytest.approx(0.5)
     (band,) = axes.collections
@@ -47,7 +46,7 @@ def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
         (0.5 - deviation, 0.5 + deviation)
     )
     assert "2 seeds, mean and standard deviation" in plotting.caption(
-        FIGURE, {"MaS": [low, high]}
+        FRAME.caption, {"MaS": [low, high]}
     )
 
 
@@ -58,28 +57,28 @@ def test_a_diverged_run_is_in_the_caption():
         changed(lost, result=summary(lost.run, status="diverged").result),
         kept,
     ]
-    assert plotting.caption(FIGURE, runs).endswith(
+    assert plotting.caption(FRAME.caption, runs).endswith(
         "SGD: 1 of 2 diverged, at step 100, and left out."
     )
     runs["SGD"] = runs["SGD"][:1]
-    (axes,) = plotting.make(FIGURE, runs, {}).axes
+    (axes,) = plotting.losses(FRAME, runs, {}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["MaS", "Adam", "SGD (diverged)"]
 
 
 def test_an_image_is_drawn_without_a_screen(tmp_path):
     path = tmp_path / "figure.png"
-    path.write_bytes(plotting.png(plotting.make(FIGURE, curves(), {})))
+    path.write_bytes(plotting.png(plotting.losses(FRAME, curves(), {})))
     pixels = image.imread(path)
     assert pixels.shape == (704, 1024, 4)  # 6.4 x 4.4 inches of 160 dots
     assert pixels[..., :3].std() > 0.05  # not an empty sheet
 
 
 def test_more_curves_than_styles_are_refused():
-    run = CLAIM.runs["MaS"][0]
+    run = RUNS["MaS"][0]
     many = {str(n): [summary(run)] for n in range(len(plotting.STYLES) + 1)}
     with pytest.raises(ValueError, match="curves must be at most"):
-        plotting.make(FIGURE, many, {})
+        plotting.losses(FRAME, many, {})
 
 
 def test_styles_can_be_told_apart_in_grey():

@@ -1,0 +1,109 @@
+"""Conditions from which the rules of claims are made.
+
+Where there are seeds enough for an interval, two labels are compared seed by seed: both
+started from the same weights and saw the examples in the same order.
+"""
+
+from collections.abc import Callable
+
+from experiments import intervals
+from experiments.claims import Condition, Evidence, Quantity
+from experiments.intervals import Interval
+
+
+def within(label: str, other: str, margin: float) -> Condition:
+    """The two values differ by no more than the margin."""
+    return Condition(
+        text=f"{label} within {margin:g} of {other}",
+        measure=_gap(label, other),
+        least=-margin,
+        greatest=margin,
+    )
+
+
+def below(label: str, other: str, margin: float) -> Condition:
+    """The first value is less than the second by the margin at least."""
+    return Condition(
+        text=f"{label} at least {margin:g} below {other}",
+        measure=_gap(label, other),
+        greatest=-margin,
+    )
+
+
+def surely_below(
+    label: str, other: str, quantity: Quantity, margin: float = 0.0
+) -> Condition:
+    """The whole interval of the paired difference is below zero, or a margin."""
+    return Condition(
+        text=f"{quantity.name}: {label} below {other}"
+        + (f" + {margin:g}" if margin else "")
+        + ", with 95 % confidence",
+        measure=lambda e: _upper(paired(e, label, other, quantity)),
+        greatest=margin,
+    )
+
+
+def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
+    """The interval of the paired difference does not lie wholly above zero."""
+    return Condition(
+        text=f"{quantity.name}: {label} not above {other} with 95 % confidence",
+        measure=lambda e: _lower(paired(e, label, other, quantity)),
+        greatest=0.0,
+    )
+
+
+def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
+    """The interval of the paired difference does not lie wholly below zero."""
+    return Condition(
+        text=f"{quantity.name}: {label} not below {other} with 95 % confidence",
+        measure=lambda e: _upper(paired(e, label, other, quantity)),
+        least=0.0,
+    )
+
+
+def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
+    """The means over the seeds differ by no more than the margin."""
+    return Condition(
+        text=f"{quantity.name}: {label} within {margin:g} of {other}",
+        measure=lambda e: paired(e, label, other, quantity).mean,
+        least=-margin,
+        greatest=margin,
+    )
+
+
+def equal(label: str, value: float) -> Condition:
+    """The value is the published one."""
+    return Condition(
+        text=f"{label} is {value:g}",
+        measure=lambda e: e.values[label].mean,
+        least=value,
+        greatest=value,
+    )
+
+
+def paired(evidence: Evidence, label: str, other: str, quantity: Quantity) -> Interval:
+    """The difference of the two seed by seed, for the seeds that both have.
+
+    Raises:
+      ValueError: they have none in common.
+    """
+    first, second = (
+        {s.run.seed: quantity.of(s) for s in evidence.runs[name]}
+        for name in (label, other)
+    )
+    common = sorted(first.keys() & second.keys())
+    if not common:
+        raise ValueError(f"{label} and {other} have no seed in common.")
+    return intervals.interval([first[seed] - second[seed] for seed in common])
+
+
+def _gap(label: str, other: str) -> Callable[[Evidence], float]:
+    return lambda e: e.values[label].mean - e.values[other].mean
+
+
+def _upper(difference: Interval) -> float:
+    return difference.mean + (difference.half or 0.0)
+
+
+def _lower(difference: Interval) -> float:
+    return difference.mean - (difference.half or 0.0)
