@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-DATASETS = ("fashion_mnist",)
-MODELS = ("mlp", "mas_cnn", "p1_cnn")
+DATASETS = ("fashion_mnist", "cifar10", "cifar100", "war_and_peace")
+MODELS = ("mlp", "mas_cnn", "p1_cnn", "p2_cnn", "wrn_40_4", "char_lstm")
 OPTIMIZERS = (
     *("ssd", "m_sgd", "m_ssd", "mas", "svag", "m_svag"),
     *("adam_star", "adarem", "adarem_s"),
@@ -123,8 +123,11 @@ class Run:
       epochs: length in passes over the training set; give this or `steps`.
       steps: length in steps; give this or `epochs`.
       shuffle: whether the training set is shuffled anew for every epoch.
+      augment: whether training images are cropped, mirrored and distorted at random.
+      l2: factor of the penalty l2/2 ||w||^2 that is trained on with the loss, over all
+        parameters of two or more dimensions: weights, not biases or scales.
       eval_every: steps between two evaluations.
-      seed: of initialisation, shuffling and dropout.
+      seed: of initialisation, shuffling, augmentation and dropout.
     """
 
     dataset: str = "fashion_mnist"
@@ -134,6 +137,8 @@ class Run:
     epochs: int | None = None
     steps: int | None = None
     shuffle: bool = True
+    augment: bool = False
+    l2: float = 0.0
     eval_every: int = 500
     seed: int = 0
 
@@ -157,8 +162,13 @@ class Run:
             _check_int("epochs", self.epochs, 1)
         if self.steps is not None:
             _check_int("steps", self.steps, 1)
-        if not isinstance(self.shuffle, bool):
-            raise ConfigError(f"shuffle must be true or false, got {self.shuffle!r}.")
+        for name in ("shuffle", "augment"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise ConfigError(f"{name} must be true or false, got {value!r}.")
+        _set(self, "l2", _number("l2", self.l2))
+        if self.l2 < 0:
+            raise ConfigError(f"l2 must be >= 0, got {self.l2}.")
 
 
 def steps_per_epoch(run: Run, train_size: int) -> int:

@@ -6,34 +6,42 @@ Adding one: a function from `data_dir` to a `Dataset`, and its line in `DATASETS
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from experiments import config, data_cache
+from experiments import config, data_cache, war_and_peace
 from experiments.data_cache import DataError
 
-__all__ = ["DATASETS", "DataError", "Dataset", "load"]
+__all__ = ["DATASETS", "DataError", "Dataset", "Kind", "load"]
+
+Kind = Literal["scaled", "standardized", "characters"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """Labelled images in the order in which they were published; all arrays read-only.
+    """Labelled examples in the order in which they were published, read-only.
 
     Attributes:
       name: its key in `DATASETS`.
-      train_images: uint8 [N, height, width, channels].
-      train_labels: int32 [N], each at least 0 and below `num_classes`.
-      test_images: uint8 [M, height, width, channels].
-      test_labels: int32 [M].
+      train_inputs: uint8 [N, …], images as [N, height, width, channels] or text as
+        [N, length].
+      train_labels: int32 [N], or [N, length] where every character has one; each at
+        least 0 and below `num_classes`.
+      test_inputs: uint8 [M, …].
+      test_labels: int32 [M] or [M, length].
       num_classes: number of distinct labels.
+      kind: what the inputs are: "characters", or pixels, which networks get "scaled" to
+        [0, 1] or "standardized" in every image; `inputs.prepare` does it.
     """
 
     name: str
-    train_images: np.ndarray
+    train_inputs: np.ndarray
     train_labels: np.ndarray
-    test_images: np.ndarray
+    test_inputs: np.ndarray
     test_labels: np.ndarray
     num_classes: int
+    kind: Kind = "scaled"
 
 
 def load(name: str, data_dir: Path | None = None) -> Dataset:
@@ -53,6 +61,9 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     return DATASETS[name](data_dir)
 
 
+_IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
+
+
 def _fashion_mnist(data_dir: Path | None) -> Dataset:
     def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
         # Not imported above: TFDS takes longer to import than the cache to read.
@@ -60,15 +71,50 @@ def _fashion_mnist(data_dir: Path | None) -> Dataset:
 
         return fashion_mnist.build(building, earlier, data_dir)
 
-    arrays = data_cache.load(
-        "fashion_mnist",
-        ("train_images", "train_labels", "test_images", "test_labels"),
-        build,
-        needs=200 << 20,  # archives 30, records 75, arrays 55, and room to unpack
+    # Archives 30, records 75, arrays 55, and room to unpack.
+    arrays = data_cache.load("fashion_mnist", _IMAGES, build, needs=200 << 20)
+    return _of_images("fashion_mnist", arrays, 10, "scaled")
+
+
+def _cifar(name: str, classes: int, data_dir: Path | None) -> Dataset:
+    def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
+        from experiments import cifar  # which imports TFDS
+
+        kind = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}[name]
+        return cifar.build(kind, building, earlier, data_dir)
+
+    # The archive 170, records 190, arrays 185, and room to unpack.
+    arrays = data_cache.load(name, _IMAGES, build, needs=800 << 20)
+    return _of_images(name, arrays, classes, "standardized")
+
+
+def _of_images(
+    name: str, arrays: Mapping[str, np.ndarray], classes: int, kind: Kind
+) -> Dataset:
+    return Dataset(
+        name=name,
+        train_inputs=arrays["train_images"],
+        train_labels=arrays["train_labels"],
+        test_inputs=arrays["test_images"],
+        test_labels=arrays["test_labels"],
+        num_classes=classes,
+        kind=kind,
     )
-    return Dataset(name="fashion_mnist", num_classes=10, **arrays)
+
+
+def _war_and_peace(data_dir: Path | None) -> Dataset:
+    def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
+        return war_and_peace.build(data_dir)
+
+    name = "war_and_peace"
+    arrays = dict(data_cache.load(name, war_and_peace.ARRAYS, build, needs=40 << 20))
+    alphabet = arrays.pop("alphabet")
+    return Dataset(name, num_classes=len(alphabet), kind="characters", **arrays)
 
 
 DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
-    "fashion_mnist": _fashion_mnist
+    "fashion_mnist": _fashion_mnist,
+    "cifar10": lambda data_dir: _cifar("cifar10", 10, data_dir),
+    "cifar100": lambda data_dir: _cifar("cifar100", 100, data_dir),
+    "war_and_peace": _war_and_peace,
 }

@@ -1,46 +1,57 @@
 """Loss and accuracy over a whole set, in batches that bound the memory."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+PyTree = Any
+
 # The activations of 500 images are the most that a network holds while it evaluates:
-# 100 MB in the widest layer of the papers' networks.
+# 131 MB in the widest layer of the papers' networks.
 BATCH = 500
 
 
 def loss_and_accuracy(
-    predict: Callable[[jax.Array], jax.Array], images: jax.Array, labels: jax.Array
+    predict: Callable[[PyTree, jax.Array], tuple[jax.Array, PyTree]],
+    memory: PyTree,
+    inputs: jax.Array,
+    labels: jax.Array,
+    batch: int = BATCH,
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean cross-entropy and share of right answers over all examples.
+    """Mean cross-entropy and share of right answers over all labels.
 
     Args:
-      predict: images [batch, …] → logits [batch, classes], for any size of batch.
-      images: [N, …].
-      labels: integers [N].
+      predict: memory, inputs [batch, …] → logits [*labels.shape, classes], memory.
+      memory: what `predict` is to remember of the batches before, here of none.
+      inputs: [N, …], taken in this order.
+      labels: integers [N] or [N, length].
+      batch: examples at once; the last batch may be smaller.
 
     Returns:
       Two float32 scalars.
     """
 
-    def totals(images: jax.Array, labels: jax.Array) -> jax.Array:
-        logits = predict(images)
+    def totals(memory: PyTree, batch: tuple) -> tuple[PyTree, jax.Array]:
+        inputs, labels = batch
+        logits, memory = predict(memory, inputs)
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels)
         # A NaN has no largest logit: argmax would call its first class the answer.
         right = (logits.argmax(-1) == labels) & jnp.isfinite(losses)
-        return jnp.stack([losses.sum(), right.sum().astype(losses.dtype)])
+        return memory, jnp.stack([losses.sum(), right.sum().astype(losses.dtype)])
 
-    count = len(labels)
-    whole = count - count % BATCH
+    def add(carry: tuple, batch: tuple) -> tuple[tuple, None]:
+        memory, more = totals(carry[0], batch)
+        return (memory, carry[1] + more), None
+
+    whole = len(labels) - len(labels) % batch
     batches = jax.tree.map(
-        lambda x: x[:whole].reshape(-1, BATCH, *x.shape[1:]), (images, labels)
+        lambda x: x[:whole].reshape(-1, batch, *x.shape[1:]), (inputs, labels)
     )
-    total, _ = jax.lax.scan(
-        lambda total, batch: (total + totals(*batch), None), jnp.zeros(2), batches
-    )
-    if whole < count:
-        total += totals(images[whole:], labels[whole:])
-    loss, accuracy = total / count
+    (memory, total), _ = jax.lax.scan(add, (memory, jnp.zeros(2)), batches)
+    if whole < len(labels):
+        total += totals(memory, (inputs[whole:], labels[whole:]))[1]
+    loss, accuracy = total / labels.size
     return loss, accuracy

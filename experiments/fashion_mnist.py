@@ -4,13 +4,7 @@ TFDS's own builder needs TensorFlow to prepare the set, for its image feature an
 extractor; this one needs neither, and takes addresses and checksums from that one.
 """
 
-import contextlib
-import errno
 import gzip
-import io
-import os
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from experiments import fashion_mnist_sources as sources
+from experiments import tfds_arrays
 
 
 class FashionMnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -72,50 +67,13 @@ def build(
     Raises:
       DataError: if the files cannot be obtained or are not the published ones.
     """
-    tfds.display_progress_bar(enable=sys.stderr.isatty())
     raw = building / "raw"
     sources.obtain(raw, data_dir, earlier / "raw")
     builder = FashionMnist(data_dir=building / "tfds", file_format="array_record")
-    with (
-        _disk_full_as_os_error(),
-        contextlib.redirect_stdout(io.StringIO()),
-        tempfile.TemporaryDirectory(dir=building) as empty,
-    ):
-        builder.download_and_prepare(
-            download_dir=empty,
-            download_config=tfds.download.DownloadConfig(
-                manual_dir=raw, try_download_gcs=False, force_checksums_validation=True
-            ),
-        )
-    return {
-        f"{split}_{field}s": array
-        for split in ("train", "test")
-        for field, array in _stack(builder.as_data_source(split)).items()
-    }
+    return tfds_arrays.prepare(builder, raw)
 
 
 def _values(path: Path, dimensions: int) -> np.ndarray:
     # IDX: a magic number and the sizes of the dimensions, 4 bytes each, then the bytes.
     content = gzip.decompress(path.read_bytes())
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions)
-
-
-def _stack(source: Any) -> dict[str, np.ndarray]:
-    # All at once: one by one, `source[i]` takes four times as long.
-    examples = source.__getitems__(range(len(source)))
-    return {
-        "image": np.stack([example["image"] for example in examples]),
-        "label": np.array([example["label"] for example in examples], np.int32),
-    }
-
-
-@contextlib.contextmanager
-def _disk_full_as_os_error() -> Iterator[None]:
-    # The writer of array_record reports every failure in the text of a RuntimeError.
-    try:
-        yield
-    except RuntimeError as error:
-        for number in (errno.ENOSPC, errno.EDQUOT):
-            if os.strerror(number) in str(error):
-                raise OSError(number, os.strerror(number)) from error
-        raise

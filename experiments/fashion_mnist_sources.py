@@ -12,14 +12,12 @@ import shutil
 import struct
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import requests
 import tensorflow_datasets as tfds
-from tensorflow_datasets.core.download import checksums, download_manager, util
 
+from experiments import downloads
 from experiments.data_cache import DataError
 
 URL = tfds.image_classification.FashionMNIST.URL
@@ -34,7 +32,6 @@ FILES = {
     "t10k-images-idx3-ubyte.gz": 1504176627,
     "t10k-labels-idx1-ubyte.gz": 1504176627,
 }
-_PROBE_SECONDS = 3
 _COMMAND_SECONDS = 120
 _RESOLVER = "timeout:2 attempts:1"  # else apt waits minutes for a silent name server
 
@@ -98,15 +95,7 @@ def _adopt(folder: Path, raw: Path) -> None:
                 f"hold {', '.join(FILES)}."
             ) from error
         (raw / name).write_bytes(with_published_header(name, content))
-        found = checksums.compute_url_info(raw / name)
-        published = CHECKSUMS[URL + name]
-        if found != published:
-            raise DataError(
-                f"{folder / name} is not the published file, or is damaged: with its "
-                f"header restored it has {int(found.size)} bytes and SHA-256 "
-                f"{found.checksum[:12]}…, not {int(published.size)} bytes and "
-                f"{published.checksum[:12]}…; get it again from {HOMEPAGE}."
-            )
+        downloads.check(raw / name, folder / name, CHECKSUMS[URL + name], HOMEPAGE)
 
 
 def _installed(scratch: Path) -> Path:
@@ -117,39 +106,7 @@ def _installed(scratch: Path) -> Path:
 
 
 def _download(scratch: Path) -> Path:
-    _probe(URL + next(iter(FILES)))
-    manager = tfds.download.DownloadManager(download_dir=scratch, url_infos=CHECKSUMS)
-    try:
-        for name, url in addresses().items():
-            os.replace(manager.download(url), scratch / name)
-    except (
-        requests.RequestException,
-        util.DownloadError,
-        download_manager.NonMatchingChecksumError,
-    ) as error:
-        what = type(error).__name__
-        raise DataError(f"the download from {URL} failed: {what}") from error
-    return scratch
-
-
-def _probe(url: str) -> None:
-    # TFDS retries for minutes where there is no internet, and a name server that does
-    # not answer holds up even a request with a time-out: hence the thread.
-    failures: list[str] = [f"no answer in {_PROBE_SECONDS} s"]
-
-    def ask() -> None:
-        try:
-            requests.head(url, timeout=_PROBE_SECONDS).raise_for_status()
-        except requests.RequestException as error:
-            failures[0] = type(error).__name__
-        else:
-            failures.clear()
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(_PROBE_SECONDS)
-    if failures:
-        raise DataError(f"{URL} is out of reach: {failures[0]}")
+    return downloads.download(addresses(), CHECKSUMS, scratch)
 
 
 def _unpack_package(scratch: Path) -> Path:

@@ -4,6 +4,7 @@ Nothing random is stored: every key follows from the seed and the step, so that 
 taken up again at any step draws what it would have drawn.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,17 +12,22 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-import optax_sign
-from experiments import config, data, evaluation, models, optimizers
+from experiments import (
+    config,
+    data,
+    evaluation,
+    inputs,
+    models,
+    optimizers,
+    recurrence,
+)
+from optax_sign.nnx import value_and_grad_and_variance
 
 PyTree = Any
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
-# Gradients of single examples held at once: 105 MB in the widest of the papers' nets.
-VARIANCE_CHUNK = 8
-
 # What a key is folded with, for each of its uses.
-_INITIALISE, _SHUFFLE, _DROP = range(3)
+_INITIALISE, _SHUFFLE, _DROP, _AUGMENT = range(4)
 
 
 class State(NamedTuple):
@@ -32,7 +38,7 @@ class State(NamedTuple):
         jax.Array
     )  # float32 [eval_every or less], of the steps since the last evaluation
     params: PyTree  # the network's parameters
-    other: PyTree  # the network's other variables but for its keys: batch statistics
+    other: PyTree  # its other variables but for its keys: batch statistics, carries
     optimizer: PyTree  # the optimizer's state
 
 
@@ -60,16 +66,20 @@ class Learner:
         self._run = run
         self._train_size = train_size
         self._classes = dataset.num_classes
+        self._kind = dataset.kind
         self._optimizer = optimizers.make(run.optimizer, self.total_steps)
         self._wants_variance = optimizers.needs_variance(run.optimizer)
-        network = nnx.eval_shape(lambda: self._network(jax.random.key(0)))
+        network: Any = nnx.eval_shape(lambda: self._network(jax.random.key(0)))
         network.eval()
         self._evaluating, *_ = _split(network)
         network.train()
         self._training, _, self._streams, other = _split(network)
-        if self._wants_variance:
-            self._check_variance(other)
+        self._carried = recurrence.positions(network)
+        self._parallel = recurrence.streams(network)
+        inputs.check(run, dataset, network.input_shape, self._parallel)
         self.abstract = jax.eval_shape(self.start, jax.random.key(0))
+        if self._wants_variance:
+            self._check_variance(dataset)
 
     @property
     def state_bytes(self) -> int:
@@ -117,7 +127,7 @@ class Learner:
           key: of the run.
           order: of the epoch in which these steps lie, all of them.
           images: the training set, uint8 [N, …].
-          labels: the training set, int32 [N].
+          labels: the training set, int32 [N, …].
           stop: int32 [], at most at the next evaluation.
 
         Returns:
@@ -145,29 +155,47 @@ class Learner:
         test_images: jax.Array,
         test_labels: jax.Array,
     ) -> dict[str, jax.Array]:
-        """The four `METRICS`, on the test set and as much of the training set."""
+        """The four `METRICS`, on the test set and as much of the training set.
+
+        Without augmentation, dropout and penalty; a recurrent network starts both sets
+        from zero, and reads on through their batches.
+        """
         unused = self._streams_at(jax.random.key(0), state.step)
+        start = recurrence.reset(state.other, self._carried)
 
-        def predict(images: jax.Array) -> jax.Array:
-            model = nnx.merge(self._evaluating, state.params, unused, state.other)
-            return model(_scaled(images))
+        def predict(other: PyTree, images: jax.Array) -> tuple[jax.Array, PyTree]:
+            model = nnx.merge(self._evaluating, state.params, unused, other)
+            logits = model(inputs.prepare(images, self._kind))
+            return logits, _split(model)[3]
 
+        measure = partial(
+            evaluation.loss_and_accuracy,
+            predict,
+            start,
+            batch=self._parallel or evaluation.BATCH,
+        )
         size = len(test_labels)
-        train = evaluation.loss_and_accuracy(predict, images[:size], labels[:size])
-        test = evaluation.loss_and_accuracy(predict, test_images, test_labels)
+        train = measure(images[:size], labels[:size])
+        test = measure(test_images, test_labels)
         return dict(zip(METRICS, (*train, *test), strict=True))
 
-    def _check_variance(self, other: PyTree) -> None:
+    def _check_variance(self, dataset: data.Dataset) -> None:
         if self.batch_size < 2:
             raise config.ConfigError(
                 f"batch_size must be at least 2 for variance='mini_batch', got "
                 f"{self.batch_size}."
             )
-        if jax.tree.leaves((self._streams, other)):
+        batch = [
+            jax.ShapeDtypeStruct((self.batch_size, *array.shape[1:]), array.dtype)
+            for array in (dataset.train_inputs, dataset.train_labels)
+        ]
+        try:
+            jax.eval_shape(self._step, self.abstract, jax.random.key(0), *batch)
+        except ValueError as error:
             raise config.ConfigError(
-                f"variance='mini_batch' takes one example at a time, which model "
-                f"{self._run.model!r} with its dropout or batch statistics cannot."
-            )
+                f"variance='mini_batch' is not known for model {self._run.model!r}: "
+                f"{error}"
+            ) from error
 
     def _network(self, key: jax.Array) -> nnx.Module:
         return models.MODELS[self._run.model](self._classes, nnx.Rngs(key))
@@ -176,31 +204,28 @@ class Learner:
         self, state: State, key: jax.Array, images: jax.Array, labels: jax.Array
     ) -> State:
         streams = self._streams_at(jax.random.fold_in(key, _DROP), state.step)
+        augmenting = jax.random.fold_in(jax.random.fold_in(key, _AUGMENT), state.step)
+        images = inputs.prepare(
+            images, self._kind, augmenting if self._run.augment else None
+        )
+        starts = state.step % self.steps_per_epoch == 0
+        earlier = recurrence.reset(state.other, self._carried, starts)
 
         def batch_loss(params: PyTree) -> tuple[jax.Array, PyTree]:
-            model = nnx.merge(self._training, params, streams, state.other)
-            losses = optax.softmax_cross_entropy_with_integer_labels(
-                model(_scaled(images)), labels
-            )
-            return losses.mean(), _split(model)[3]
-
-        def example_loss(
-            params: PyTree, image: jax.Array, label: jax.Array
-        ) -> jax.Array:
-            model = nnx.merge(self._training, params, streams, state.other)
-            logits = model(_scaled(image[None]))[0]
-            return optax.softmax_cross_entropy_with_integer_labels(logits, label)
+            model = nnx.merge(self._training, params, streams, earlier)
+            return _losses(model, images, labels).mean(), _split(model)[3]
 
         if self._wants_variance:
-            measure = optax_sign.value_and_grad_and_variance(
-                example_loss, VARIANCE_CHUNK
-            )
-            loss, gradient, variance = measure(state.params, images, labels)
-            other, extra = state.other, {"variance": variance}
+            model = nnx.merge(self._training, state.params, streams, earlier)
+            measure = value_and_grad_and_variance(_losses)
+            loss, *moments = measure(model, images, labels)
+            gradient, variance = nnx.as_pure(moments)
+            other, extra = _split(model)[3], {"variance": variance}
         else:
             measure = jax.value_and_grad(batch_loss, has_aux=True)
             (loss, other), gradient = measure(state.params)
             extra = {}
+        gradient = self._penalized(gradient, state.params)
         updates, optimizer = self._optimizer.update(
             gradient, state.optimizer, state.params, **extra
         )
@@ -210,6 +235,14 @@ class Learner:
             params=optax.apply_updates(state.params, updates),
             other=other,
             optimizer=optimizer,
+        )
+
+    def _penalized(self, gradient: PyTree, params: PyTree) -> PyTree:
+        """Adds the gradient of l2/2 ||w||^2, which no loss that is kept includes."""
+        if not self._run.l2:
+            return gradient
+        return jax.tree.map(
+            lambda g, w: g + self._run.l2 * w if w.ndim > 1 else g, gradient, params
         )
 
     def _streams_at(self, key: jax.Array, step: jax.Array) -> nnx.State:
@@ -227,5 +260,5 @@ def _split(network: nnx.Module) -> tuple[nnx.GraphDef, PyTree, nnx.State, PyTree
     return graph, nnx.as_pure(params), streams, nnx.as_pure(other)
 
 
-def _scaled(images: jax.Array) -> jax.Array:
-    return images.astype(jnp.float32) / 255
+def _losses(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
+    return optax.softmax_cross_entropy_with_integer_labels(model(images), labels)

@@ -63,9 +63,9 @@ class Programs:
         self, learner: Learner, dataset: data.Dataset, devices: Sequence[jax.Device]
     ) -> None:
         self.mesh = mesh = seeds.mesh(devices)
-        train = (dataset.train_images, dataset.train_labels)
+        train = (dataset.train_inputs, dataset.train_labels)
         self.train = seeds.share(train, mesh)
-        self.test = seeds.share((dataset.test_images, dataset.test_labels), mesh)
+        self.test = seeds.share((dataset.test_inputs, dataset.test_labels), mesh)
         self.start = seeds.lay(learner.start, mesh)
         self.order = seeds.lay(learner.order, mesh, shared=1)
         key, number = jax.random.key(0), np.int32(0)

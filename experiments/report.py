@@ -64,6 +64,14 @@ def overview(judgements: Sequence[Judgement]) -> Tiles:
     )
 
 
+def verdicts(judgements: Sequence[Judgement]) -> Tiles:
+    """One short row a claim."""
+    return Tiles(
+        head=("claim", "what is said", "verdict"),
+        rows=tuple((j.claim.id, j.claim.statement, str(j.verdict)) for j in judgements),
+    )
+
+
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
     """Where the image of a claim's figure is kept beside the tables of its study."""
     assert claim.figure is not None

@@ -13,7 +13,7 @@ import optax
 import pytest
 
 import optax_sign
-from optax_sign import theory
+from optax_sign import nnx, theory
 
 from .catalogue import OPTIMIZERS, ROWS
 
@@ -26,6 +26,7 @@ FUNCTIONS = {
         if inspect.isfunction(getattr(optax_sign, name))
     },
     **{f"theory.{name}": getattr(theory, name) for name in theory.__all__},
+    **{f"nnx.{name}": getattr(nnx, name) for name in nnx.__all__},
 }
 CLASSES = [
     name for name in optax_sign.__all__ if inspect.isclass(getattr(optax_sign, name))
@@ -55,7 +56,7 @@ def public(module):
 
 
 def test_all_is_complete_and_without_repetition():
-    for module in (optax_sign, theory):
+    for module in (optax_sign, theory, nnx):
         assert sorted(module.__all__) == sorted(public(module))
 
 

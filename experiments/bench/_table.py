@@ -28,7 +28,8 @@ def main(parts: Iterable[str], rounds: int) -> None:
 
     Args:
       parts: of "optimizers" (a step on the tree of GPT-2 small) and "training" (the
-        networks, as built and as a newcomer writes them).
+        networks, as built and as a newcomer writes them, and the mini-batch variance
+        of their gradients).
       rounds: how often all is measured; what is printed is the median, with the
         least and the greatest beside it.
     """
@@ -42,6 +43,7 @@ def main(parts: Iterable[str], rounds: int) -> None:
             *("_training_step matmul", "_training_step mlp 2 seeds"),
             *(f"_training_step {model}" for model in FLOP),
             *(f"_newcomer {model}" for model in FLOP),
+            *("_variance mlp", "_variance p1_cnn"),
         ]
         figures = _measure(variants, rounds)
         console.print(_training_table(figures))
@@ -103,7 +105,7 @@ def _training_table(figures: Figures) -> Table:
     for column in ("network", "images/s [min, max]", "GFLOP/s (of peak)", "MiB"):
         table.add_column(column, justify="left" if column == "network" else "right")
     for name, row in figures.items():
-        if name == "matmul":
+        if "images_per_second" not in row:
             continue
         rates = row["images_per_second"]
         gflops = 1e-9 * statistics.median(rates) * FLOP[name.split()[0]]
@@ -155,6 +157,13 @@ TRAINING_RATIOS: tuple[Ratio, ...] = (
     ("mas_cnn / matmul peak", _share("mas_cnn"), ">=", 0.5),
     ("p1_cnn / matmul peak", _share("p1_cnn"), ">=", 0.5),
     ("mlp, 2 seeds / 1 seed, rate", _rate("mlp 2 seeds", "mlp"), ">=", 1.3),
+    ("mlp variance / gradient, time", _step("mlp variance", "mlp gradient"), "<=", 2.0),
+    (
+        "p1_cnn variance / gradient, time",
+        _step("p1_cnn variance", "p1_cnn gradient"),
+        "<=",
+        2.0,
+    ),
 )
 
 

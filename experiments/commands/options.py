@@ -43,12 +43,14 @@ class Settings:
     """The runs, apart from their optimizer.
 
     Attributes:
-      model: the network, one of mlp, mas_cnn and p1_cnn.
-      dataset: the data, fashion_mnist.
+      model: the network, one of mlp, mas_cnn, p1_cnn, p2_cnn, wrn_40_4 and char_lstm.
+      dataset: the data, one of fashion_mnist, cifar10, cifar100 and war_and_peace.
       epochs: passes over the training set (default: 5).
       steps: length in steps, in place of epochs.
       batch_size: examples a step.
       shuffle: shuffle the training set anew for every epoch.
+      augment: crop, mirror and distort the training images at random.
+      l2: factor of half the squared norm of the weights, added to the loss.
       eval_every: steps between two evaluations.
       seeds: how many runs, which differ in initial weights and shuffling.
       first_seed: seed of the first of them.
@@ -64,6 +66,8 @@ class Settings:
     steps: Annotated[int | None, arg(metavar="INT", help_behavior_hint="")] = None
     batch_size: int = 64
     shuffle: bool = True
+    augment: bool = False
+    l2: float = 0.0
     eval_every: int = 500
     seeds: int = 1
     first_seed: int = 0
@@ -151,16 +155,22 @@ class List:
 class Report:
     """Writes the ledger: every claim, what was measured, and the verdict.
 
-    Example: python -m experiments report --output report.md
+    Example: python -m experiments report --output report.html
 
     Attributes:
       results: folder of tables of results, as `reproduce` writes them (default: those
         that come with the code).
-      output: file for the report, in Markdown; without it the report is printed.
+      output: file for the report, one page of HTML if it ends in .html, else Markdown;
+        without it the report is printed.
+      verdicts: file, as README.md, whose table of verdicts is brought up to date; it is
+        found by the comments around it.
     """
 
     results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS
     output: Annotated[
+        pathlib.Path | None, arg(metavar="FILE", help_behavior_hint="")
+    ] = None
+    verdicts: Annotated[
         pathlib.Path | None, arg(metavar="FILE", help_behavior_hint="")
     ] = None
 

@@ -2,11 +2,16 @@
 
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from experiments import config, document, outputs, report
 from experiments.commands import catalogue, options
+from experiments.ledger import Judgement
 
 HTML = (".html", ".htm")
+
+# Around the table of verdicts in a file that has more to say.
+BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 
 
 def run(options: options.Report) -> int:
@@ -17,6 +22,10 @@ def run(options: options.Report) -> int:
         (study, [report.judge(c, options.results / study.name) for c in study.claims])
         for study in catalogue.STUDIES
     ]
+    if options.verdicts is not None:
+        _update(options.verdicts, [j for _, some in judgements for j in some])
+    if options.output is None and options.verdicts is not None:
+        return 0
     blocks = report.document(judgements, options.results)
     if options.output is None:
         sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
@@ -26,3 +35,20 @@ def run(options: options.Report) -> int:
         text = document.to_markdown(blocks, options.output.parent)
         outputs.write(options.output, text.encode())
     return 0
+
+
+def _update(path: pathlib.Path, judgements: Sequence[Judgement]) -> None:
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise config.ConfigError(
+            f"verdicts must be a text file, got {path}."
+        ) from error
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise config.ConfigError(
+            f"verdicts must be a file with {BEGIN!r} and {END!r} once, got {path}."
+        )
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    table = document.to_markdown([report.verdicts(judgements)], path.parent)
+    outputs.write(path, f"{before}{BEGIN}\n{table}{END}{after}".encode())

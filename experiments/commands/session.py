@@ -60,6 +60,8 @@ def runs(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
             epochs=EPOCHS if endless else settings.epochs,
             steps=settings.steps,
             shuffle=settings.shuffle,
+            augment=settings.augment,
+            l2=settings.l2,
             eval_every=settings.eval_every,
             seed=seed,
         )

@@ -8,10 +8,11 @@ import pytest
 
 from experiments import identity, results, training
 from experiments.commands import catalogue
+from experiments.commands.report import BEGIN, END
 from experiments.runs import Store
 from tests.experiments.command_cases import command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
-from tests.experiments.summaries import CLAIM, RUNS, STUDY
+from tests.experiments.summaries import CLAIM, RUNS, STUDY, summary
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -104,3 +105,46 @@ def test_a_table_edited_by_hand_is_refused_before_training(
         assert path.name in error
         assert_one_sentence(error.rstrip("\n"))
     assert contents(tmp_path) == before
+
+
+def store(tmp_path, study):
+    """Results that nobody trained, with which the claim does not hold."""
+    for run in (run for runs in study.values() for run in runs):
+        results.save(tmp_path / "out/tiny", summary(run))
+
+
+def test_verdicts_are_written_between_their_marks_only(command, tmp_path, tiny_study):
+    store(tmp_path, tiny_study)
+    page = tmp_path / "page.md"
+    page.write_text(f"Before.\n{BEGIN}\nearlier\n{END}\nAfter.\n")
+    line = ("report", "--results", "out", "--verdicts", "page.md")
+    assert command(*line) == (0, "", "")
+    text = page.read_text()
+    assert text.startswith(f"Before.\n{BEGIN}\n| claim |")
+    assert text.endswith(f"| does not hold |\n{END}\nAfter.\n")
+    assert "earlier" not in text
+    assert command(*line) == (0, "", "")
+    assert page.read_text() == text
+    page.write_text("No marks.")
+    code, out, error = command(*line)
+    assert (code, out) == (2, "")
+    assert_one_sentence(error.rstrip("\n"))
+    assert page.read_text() == "No marks."
+
+
+def test_report_as_a_page_has_its_figures_inside(command, tmp_path, tiny_study):
+    store(tmp_path, tiny_study)
+    (tmp_path / "out/tiny/figure.png").write_bytes(b"picture")
+    line = ("report", "--results", "out", "--output", "page.html")
+    assert command(*line) == (0, "", "")
+    page = (tmp_path / "page.html").read_text()
+    assert page.startswith("<!doctype html>")
+    assert page.count("data:image/png;base64,cGljdHVyZQ==") == 1
+
+
+def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_study):
+    store(tmp_path, tiny_study)
+    results.path(tmp_path / "out/tiny", tiny_study["SGD"][1]).unlink()
+    code, out, _ = command("report", "--results", "out")
+    assert code == 0
+    assert "### tiny-1: not tried: 1 of 6 runs are missing" in out

@@ -37,6 +37,10 @@ BAD_RUNS = [
     ("epochs", None, "exactly one"),
     ("steps", 100, "exactly one"),
     ("shuffle", 1, "true or false"),
+    ("augment", 1, "true or false"),
+    ("l2", -1e-4, ">= 0"),
+    ("l2", math.nan, "finite"),
+    ("l2", "0.1", "number"),
     ("eval_every", 0, ">= 1, got 0"),
     ("seed", -1, ">= 0, got -1"),
     ("seed", False, "integer"),
@@ -124,7 +128,7 @@ def test_batch_larger_than_the_set_is_rejected(length):
 
 @pytest.mark.parametrize(
     "run",
-    [RUN, Run(optimizer=STEPPED, steps=7, shuffle=False, seed=3, batch_size=8)],
+    [RUN, Run(optimizer=STEPPED, steps=7, shuffle=False, seed=3, batch_size=8, l2=0.1)],
 )
 def test_json_round_trip(run):
     assert config.from_json(json.loads(json.dumps(config.to_json(run)))) == run
@@ -202,6 +206,8 @@ def test_hash_sees_every_field_and_no_order():
         "batch_size": 32,
         "epochs": 6,
         "shuffle": False,
+        "augment": True,
+        "l2": 5e-4,
         "eval_every": 499,
         "seed": 1,
         "model": "mas_cnn",
@@ -233,7 +239,14 @@ def test_hash_ignores_fields_at_their_default():
     spelled = dataclasses.replace(RUN, batch_size=64, seed=0)
     assert identity.run_hash(spelled) == identity.run_hash(RUN)
     names = {field.name for field in dataclasses.fields(Run)}
-    moved = {"batch_size": 32, "eval_every": 499, "shuffle": False, "model": "mas_cnn"}
+    moved = {
+        "batch_size": 32,
+        "eval_every": 499,
+        "shuffle": False,
+        "augment": True,
+        "l2": 5e-4,
+        "model": "mas_cnn",
+    }
     assert names.issuperset(moved)
     for name, value in moved.items():
         other = dataclasses.replace(RUN, **{name: value})

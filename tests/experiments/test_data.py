@@ -27,7 +27,7 @@ def fashion_mnist() -> data.Dataset:
 
 def test_shapes_types_and_labels(fashion_mnist):
     for part, count in (("train", 60_000), ("test", 10_000)):
-        images = getattr(fashion_mnist, f"{part}_images")
+        images = getattr(fashion_mnist, f"{part}_inputs")
         labels = getattr(fashion_mnist, f"{part}_labels")
         assert (images.shape, images.dtype) == ((count, 28, 28, 1), np.uint8)
         assert (labels.shape, labels.dtype) == ((count,), np.int32)
@@ -36,7 +36,7 @@ def test_shapes_types_and_labels(fashion_mnist):
 
 
 def test_pixels_have_the_mean_that_everyone_normalises_by(fashion_mnist):
-    mean = fashion_mnist.train_images.mean(dtype=np.float64) / 255
+    mean = fashion_mnist.train_inputs.mean(dtype=np.float64) / 255
     assert round(float(mean), 4) == 0.2860  # the number in use has four digits
 
 
@@ -44,7 +44,7 @@ def test_pixels_have_the_mean_that_everyone_normalises_by(fashion_mnist):
     ("array", "digest"),
     [
         (
-            "train_images",
+            "train_inputs",
             "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
         ),
         (
@@ -52,7 +52,7 @@ def test_pixels_have_the_mean_that_everyone_normalises_by(fashion_mnist):
             "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
         ),
         (
-            "test_images",
+            "test_inputs",
             "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
         ),
         (
@@ -75,7 +75,7 @@ def test_arrays_are_what_the_checksummed_files_hold(
     packed = environment.cache_dir() / "datasets/fashion_mnist/raw" / name
     assert checksums.compute_url_info(packed) == sources.CHECKSUMS[sources.URL + name]
     published = gzip.decompress(packed.read_bytes())[header:]
-    array = getattr(fashion_mnist, f"{part}_{field}")
+    array = getattr(fashion_mnist, f"{part}_{field.replace('images', 'inputs')}")
     assert array.astype(np.uint8).tobytes() == published
 
 

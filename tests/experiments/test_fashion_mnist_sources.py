@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from experiments import fashion_mnist
+from experiments import downloads, fashion_mnist
 from experiments import fashion_mnist_sources as sources
 from experiments.data_cache import DataError
 from tests.experiments.tiny_fashion_mnist import (
@@ -178,7 +178,7 @@ def test_a_silent_network_is_given_up_soon(raw, nowhere, monkeypatch):
         released.wait(60)
         raise requests.ConnectionError("too late")
 
-    monkeypatch.setattr(sources, "_PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(downloads, "_PROBE_SECONDS", 0.01)
     monkeypatch.setattr(requests, "head", hang)
     with pytest.raises(DataError, match="no answer in 0.01 s"):
         sources.obtain(raw, None, nowhere)

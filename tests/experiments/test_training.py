@@ -46,7 +46,7 @@ def page_long_training(a_run):
     optimizer = optimizers.make(a_run.optimizer, a_run.steps)
     graph, params = nnx.split(model)
     state = optimizer.init(params)
-    pixels = dataset().train_images.astype(np.float32) / 255
+    pixels = dataset().train_inputs.astype(np.float32) / 255
 
     def example_losses(params, images, labels):
         return cross_entropy(nnx.merge(graph, params), images, labels)
@@ -103,8 +103,8 @@ def test_agrees_with_training_written_on_a_page(store, a_run):
     np.testing.assert_allclose(table.losses, losses, **close)
     assert table.steps.tolist() == [7, 14, 21, 25]
     sets = {
-        "train": (dataset().train_images[:TEST], dataset().train_labels[:TEST]),
-        "test": (dataset().test_images, dataset().test_labels),
+        "train": (dataset().train_inputs[:TEST], dataset().train_labels[:TEST]),
+        "test": (dataset().test_inputs, dataset().test_labels),
     }
     for name, (images, labels) in sets.items():
         pixels = images.astype(np.float32) / 255
@@ -181,6 +181,26 @@ def test_diverged_run_ends_and_the_others_go_on(store):
         assert not (store.folder(a_run) / "checkpoints").exists()
 
 
+class DroppingFuse(Fuse):
+    """A fuse with dropout, whose clock and random numbers go on from step to step."""
+
+    def __init__(self, num_classes, rngs):
+        super().__init__(num_classes, rngs)
+        self.drop = nnx.Dropout(0.5, rngs=rngs)
+
+    def __call__(self, images):
+        return super().__call__(self.drop(images))
+
+
+def test_mini_batch_variance_keeps_what_the_network_counts(store, monkeypatch):
+    monkeypatch.setitem(models.MODELS, "p1_cnn", DroppingFuse)
+    options = {"variance": "mini_batch"}
+    a_run = run("m_svag", 0.1, model="p1_cnn", seed=10, options=options)
+    (result,) = train([a_run], store)
+    assert (result.status, result.steps) == ("diverged", fuse_step(a_run))
+    assert result.steps > 1
+
+
 def test_diverged_run_does_not_wait_for_the_evaluation(store, monkeypatch):
     monkeypatch.setattr(loop, "PORTION_SECONDS", 0.0)
     a_run = run(model="p1_cnn", seed=3, eval_every=25)
@@ -218,7 +238,10 @@ def test_weights_that_are_not_numbers_end_a_run(store, monkeypatch):
     [
         (run(batch_size=TRAIN + 1), "batch_size must be at most 83"),
         (run("m_svag", options={"variance": "mini_batch"}, batch_size=1), "at least 2"),
-        (run("m_svag", options={"variance": "mini_batch"}, model="mas_cnn"), "dropout"),
+        (
+            run("m_svag", options={"variance": "mini_batch"}, model="mas_cnn"),
+            "model 'mas_cnn'.* got BatchNorm at 'norm'",
+        ),
         (run("adam", options={"b1": 1.0}), "b1 of adam must be in"),
     ],
     ids=["batch too large", "no variance", "batch statistics", "bad option"],

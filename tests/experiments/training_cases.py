@@ -21,6 +21,8 @@ TRAIN, TEST, CLASSES, BATCH = 83, 30, 3, 8  # ten batches and three examples ove
 class Plain(nnx.Module):
     """One hidden layer."""
 
+    input_shape = (4, 4, 1)
+
     def __init__(self, num_classes: int, rngs: nnx.Rngs):
         self.hidden = nnx.Linear(16, 8, rngs=rngs)
         self.output = nnx.Linear(8, num_classes, rngs=rngs)
@@ -31,6 +33,8 @@ class Plain(nnx.Module):
 
 class Noisy(nnx.Module):
     """Batch normalisation and two dropouts, which keep state of their own."""
+
+    input_shape = (4, 4, 1)
 
     def __init__(self, num_classes: int, rngs: nnx.Rngs):
         self.hidden = nnx.Linear(16, 8, rngs=rngs)
@@ -72,9 +76,9 @@ def dataset() -> data.Dataset:
     images = images.astype(np.uint8)
     return data.Dataset(
         name="fashion_mnist",
-        train_images=images[:TRAIN],
+        train_inputs=images[:TRAIN],
         train_labels=labels[:TRAIN],
-        test_images=images[TRAIN:],
+        test_inputs=images[TRAIN:],
         test_labels=labels[TRAIN:],
         num_classes=CLASSES,
     )

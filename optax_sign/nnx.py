@@ -1,0 +1,225 @@
+"""Mini-batch variances of Flax NNX models at the price of less than a second gradient.
+
+The only module that needs Flax; ``import optax_sign`` does not load it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from flax.nnx import tracers
+
+from optax_sign import _layer_variance, _moments
+
+__all__ = ["value_and_grad_and_variance"]
+
+
+def value_and_grad_and_variance(
+    loss_fn: Callable[..., jax.Array],
+) -> Callable[..., tuple[jax.Array, nnx.State, nnx.State]]:
+    r"""Make a function for loss, mean gradient and the variance of that mean.
+
+    For a batch of :math:`B` examples with gradients :math:`g_k`:
+
+    .. math::
+      g = \frac{1}{B} \sum_k g_k, \qquad
+      \hat s = \frac{1}{B (B - 1)} \sum_k |g_k - g|^2
+
+    What :func:`optax_sign.value_and_grad_and_variance` computes for any function is
+    computed here for networks of ``nnx.Linear`` and ``nnx.Conv`` layers, in one
+    backward pass of the whole batch. A dense layer with inputs :math:`a_k` and output
+    gradients :math:`d_k` has :math:`\sum_k g_k^2 = (a^2)^\top d^2`, one more matrix
+    product. A convolution, or a dense layer that sees several positions of an example,
+    forms one :math:`g_k` after the other. The memory needed beyond that of the gradient
+    is the variance and one layer's gradient of one example.
+
+    Only the squares of a dense layer are not centred: where its mean gradient is some
+    thousand times the deviation, float32 has no digit left of its variance, which is
+    never negative though.
+
+    Each loss must depend on its own example only, which attention or contrast between
+    examples would break unnoticed. Parameters act through the calls of their layers;
+    besides, they may only add the same to all losses, as L2 regularisation does. Random
+    numbers may differ between examples, so dropout is fine. Under ``jax.shard_map``
+    each device measures the examples that it has.
+
+    Args:
+      loss_fn: ``loss_fn(model, *batch)``, the losses of ALL examples, ``(B,)``. It
+        calls each layer once at most, with the examples along the first axis of
+        inputs of any rank, not inside ``jit``, ``vmap``, ``scan`` or ``remat``.
+
+    Returns:
+      ``f(model, *batch) -> (loss, gradient, variance)``, where ``loss`` is the mean,
+      ``gradient`` is that of ``nnx.grad`` and ``variance`` a state like it, but real
+      and float32 or wider; both are 0 for a layer that is not called. As with
+      ``nnx.grad``, the model keeps what the pass writes into variables that are not
+      parameters, the counts of its random numbers above all.
+
+    Raises:
+      ValueError: parameters lie outside of ``nnx.Linear`` and ``nnx.Conv`` or are
+        shared, there are batch statistics, a layer is called in a way named above, the
+        losses have another shape than ``(B,)``, or there are fewer than two.
+
+    Source: Balles and Hennig, *Dissecting Adam* (arXiv 1705.07774), appendix D.
+
+    >>> import jax.numpy as jnp
+    >>> import optax_sign.nnx
+    >>> from flax import nnx
+    >>> model = nnx.Linear(1, 1, rngs=nnx.Rngs(0))
+    >>> model.kernel[...] = jnp.zeros((1, 1))
+    >>> squared_errors = lambda model, x, y: (model(x)[:, 0] - y) ** 2 / 2
+    >>> f = optax_sign.nnx.value_and_grad_and_variance(squared_errors)
+    >>> x, y = jnp.array([[1.0], [1.0]]), jnp.array([1.0, 3.0])
+    >>> loss, gradient, variance = f(model, x, y)
+    >>> float(loss), gradient["bias"][...].tolist(), variance["bias"][...].tolist()
+    (2.5, [-2.0], [1.0])
+
+    An optimizer takes all three:
+
+    >>> optimizer = nnx.Optimizer(
+    ...     model, optax_sign.m_svag(0.1, variance="mini_batch"), wrt=nnx.Param
+    ... )
+    >>> updates = optimizer.update(model, gradient, variance=variance)
+    """
+
+    def value_grad_variance(model, *batch):
+        _check_layers(model)
+        graph, params, others = nnx.split(model, nnx.Param, ...)
+        zeros = _moments.zeros_like(
+            jax.tree.map(_moments.widen, params), None, real=True
+        )
+
+        def mean_loss(params, probes):
+            # Copies that belong to this trace; the caller's layers stay as they are.
+            network = nnx.merge(graph, params, others, copy=True)
+            twin = nnx.merge(graph, probes, others, copy=True)
+            calls: dict[str, int] = {}
+            pairs = zip(_layers(network), _layers(twin), strict=True)
+            for (name, layer), (_, probe) in pairs:
+                _probe(layer, probe, name, calls)
+            losses = loss_fn(network, *batch)
+            _check_losses(losses, calls)
+            return jnp.mean(_moments.widen(losses)), nnx.state(
+                network, nnx.Not(nnx.Param)
+            )
+
+        measure = jax.value_and_grad(mean_loss, (0, 1), has_aux=True)
+        (loss, others), (gradient, variance) = measure(params, zeros)
+        nnx.update(model, others)
+        return loss, gradient, variance
+
+    return value_grad_variance
+
+
+def _layers(model: nnx.Module) -> list[tuple[str, Any]]:
+    return [
+        (_name(path), module)
+        for path, module in nnx.iter_modules(model)
+        if type(module) in (nnx.Linear, nnx.Conv)
+    ]
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return repr(".".join(map(str, path))) if path else "the model itself"
+
+
+def _check_layers(model: nnx.Module) -> None:
+    owners: dict[int, str] = {}
+    for name, layer in _layers(model):
+        for parameter in (layer.kernel, layer.bias):
+            if parameter is None:
+                continue
+            first = owners.setdefault(id(parameter), name)
+            if first != name:
+                raise ValueError(
+                    f"model must not share parameters between layers, got one of "
+                    f"{first} and {name}."
+                )
+    nodes = {path: node for path, node in nnx.iter_graph(model)}
+    for path, node in nodes.items():
+        owner = f"{type(nodes.get(path[:-1])).__name__} at {_name(path[:-1])}"
+        if isinstance(node, nnx.BatchStat):
+            raise ValueError(
+                f"model must not have batch statistics, through which every loss "
+                f"depends on all examples, got {owner}."
+            )
+        if isinstance(node, nnx.Param) and id(node) not in owners:
+            raise ValueError(
+                f"model must have its parameters in nnx.Linear and nnx.Conv layers, "
+                f"got {owner}."
+            )
+
+
+def _probe(
+    layer: nnx.Linear | nnx.Conv,
+    probe: nnx.Linear | nnx.Conv,
+    name: str,
+    calls: dict[str, int],
+) -> None:
+    """Replace the linear function of a layer by one that measures; its bias follows."""
+    if isinstance(layer, nnx.Linear):
+        attribute, gradient_of = "dot_general", _dense
+    else:
+        attribute, gradient_of = "conv_general_dilated", _convolution
+    own = getattr(layer, attribute)
+    outside = tracers.TraceState()
+    kernel = probe.kernel[...]
+    if isinstance(layer, nnx.Conv) and layer.mask is not None:
+        kernel *= jnp.square(layer.mask)  # what convolves is the masked kernel
+    probes = _layer_variance.Probes(
+        kernel, None if probe.bias is None else probe.bias[...]
+    )
+
+    def measured(x, kernel, *arguments, **options):
+        if not outside.is_valid():
+            raise ValueError(
+                f"loss_fn must call layers outside of jit, vmap, scan, remat and other "
+                f"transformations within it, got a call of {name} inside one."
+            )
+        if name in calls:
+            raise ValueError(
+                f"loss_fn must call each layer once, got a second call of {name}."
+            )
+        calls[name] = x.shape[0] if x.ndim > 1 else 1
+
+        def function(x, kernel):
+            return own(x, kernel, *arguments, **options)
+
+        example_gradient = gradient_of(kernel.shape, *arguments, **options)
+        return _layer_variance.probed(function, example_gradient)(x, kernel, probes)
+
+    setattr(layer, attribute, measured)
+
+
+def _dense(shape, *arguments, **options):
+    return _layer_variance.dense_gradient
+
+
+def _convolution(shape, strides, padding, **options):
+    return _layer_variance.convolution_gradient(
+        shape[:-2],
+        strides,
+        padding,
+        options["lhs_dilation"],
+        options["rhs_dilation"],
+        options["feature_group_count"],
+    )
+
+
+def _check_losses(losses: jax.Array, calls: dict[str, int]) -> None:
+    if jnp.ndim(losses) != 1:
+        raise ValueError(
+            f"loss_fn must return one loss for each example, shape (B,), got shape "
+            f"{jnp.shape(losses)}."
+        )
+    size = len(losses)
+    if size < 2:
+        raise ValueError(f"batch must hold at least 2 examples, got {size}.")
+    for name, rows in calls.items():
+        if rows != size:
+            raise ValueError(
+                f"loss_fn must give layers its {size} examples along the first axis, "
+                f"got {rows} rows for {name}."
+            )

@@ -1,0 +1,48 @@
+"""The notebooks run from the stored results, and show what these say."""
+
+import pathlib
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+
+
+def texts(notebook):
+    """What the cells print and tell, without their pictures."""
+    return [
+        output.get("text") or output["data"].get("text/markdown", output["data"])
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+        if "image/png" not in output.get("data", {})
+    ]
+
+
+def pictures(notebook):
+    return sum(
+        "image/png" in output.get("data", {})
+        for cell in notebook.cells
+        for output in cell.get("outputs", [])
+    )
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_and_was_committed_with_the_same_outputs(path):
+    committed = nbformat.read(path, as_version=4)
+    assert "RETRAIN = False" in "".join(cell.source for cell in committed.cells)
+    executed = nbformat.from_dict(committed)
+    for cell in executed.cells:
+        cell.pop("outputs", None)
+        if cell.cell_type == "code":
+            cell.outputs = []
+    client = NotebookClient(executed, timeout=60, kernel_name="python3")
+    client.execute(cwd=str(path.parent))
+    nbformat.validate(executed)
+    # Else it was not executed again after the results or the code had changed.
+    assert texts(executed) == texts(committed)
+    assert pictures(executed) == pictures(committed) > 0
+
+
+def test_every_study_has_its_notebook():
+    assert {path.stem for path in NOTEBOOKS} >= {"mas"}
