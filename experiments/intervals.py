@@ -25,9 +25,9 @@ class Interval:
     half: float | None
 
     def text(self, digits: int) -> str:
-        """The interval as "0.291 ± 0.004", or the mean alone."""
+        """The interval as "0.291 ± 0.004", or the mean alone if there is no spread."""
         mean = f"{self.mean:.{digits}f}"
-        return mean if self.half is None else f"{mean} ± {self.half:.{digits}f}"
+        return f"{mean} ± {self.half:.{digits}f}" if self.half else mean
 
 
 def interval(values: Sequence[float]) -> Interval:

@@ -177,9 +177,9 @@ def _not_tried(claim: Claim, why: str) -> Judgement:
 
 
 def _lack(known: Plan, missing: Sequence[config.Run]) -> str:
-    going_on = [label for label, f in known.searches.items() if f.next is not None]
-    if going_on:
-        return f"the search for the step size of {' and '.join(going_on)} goes on"
+    if not known.whole:
+        tried = sum(len(found.tried) for found in known.searches.values())
+        return f"searching for step sizes, {tried} runs so far"
     return f"{len(missing)} of {len(known.every)} runs are missing"
 
 

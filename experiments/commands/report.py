@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from experiments import config, document, outputs, report
+from experiments.claims import Study
 from experiments.commands import catalogue, options
 from experiments.ledger import Judgement
 
@@ -18,14 +19,11 @@ def run(options: options.Report) -> int:
     """Judges all claims and writes the report."""
     if not options.results.is_dir():
         raise config.ConfigError(f"results must be a folder, got {options.results}.")
-    judgements = [
-        (study, [report.judge(c, options.results / study.name) for c in study.claims])
-        for study in catalogue.STUDIES
-    ]
+    judgements = judge(options.results)
     if options.verdicts is not None:
         _update(options.verdicts, [j for _, some in judgements for j in some])
-    if options.output is None and options.verdicts is not None:
-        return 0
+        if options.output is None:
+            return 0
     blocks = report.document(judgements, options.results)
     if options.output is None:
         sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
@@ -35,6 +33,14 @@ def run(options: options.Report) -> int:
         text = document.to_markdown(blocks, options.output.parent)
         outputs.write(options.output, text.encode())
     return 0
+
+
+def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
+    """All claims of all studies, from the tables in this folder."""
+    return [
+        (study, [report.judge(claim, results / study.name) for claim in study.claims])
+        for study in catalogue.STUDIES
+    ]
 
 
 def _update(path: pathlib.Path, judgements: Sequence[Judgement]) -> None:

@@ -1,0 +1,24 @@
+"""README and report say what the stored results say."""
+
+import pathlib
+import shutil
+
+from experiments import document, report
+from experiments.commands.main import main
+from experiments.commands.options import RESULTS
+from experiments.commands.report import judge
+
+README = pathlib.Path(__file__).parents[2] / "README.md"
+
+
+def test_verdicts_in_the_readme_are_those_of_the_results(tmp_path):
+    copy = tmp_path / "README.md"
+    shutil.copy(README, copy)
+    assert main(["report", "--verdicts", str(copy)]) == 0
+    assert copy.read_text() == README.read_text()
+
+
+def test_the_committed_report_is_that_of_the_results():
+    blocks = report.document(judge(RESULTS), RESULTS)
+    assert (RESULTS / "report.md").read_text() == document.to_markdown(blocks, RESULTS)
+    assert (RESULTS / "report.html").read_text() == document.to_html(blocks)
