@@ -35,6 +35,8 @@ def interval(values: Sequence[float]) -> Interval:
     mean, count = float(np.mean(values)), len(values)
     if count < FEWEST:
         return Interval(mean, None)
+    if min(values) == max(values):  # of which the deviation is round-off
+        return Interval(mean, 0.0)
     from scipy import special  # takes a fifth of a second to import
 
     quantile = special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)

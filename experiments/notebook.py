@@ -3,8 +3,8 @@
 import pathlib
 from collections.abc import Mapping
 
-from experiments import document, intervals, plotting, report
-from experiments.claims import Quantity, Study
+from experiments import document, plotting, report
+from experiments.claims import Study
 from experiments.commands import main
 from experiments.commands.options import RESULTS
 from experiments.ledger import Judgement
@@ -42,52 +42,11 @@ def show(judgement: Judgement) -> None:
         document.Text(judgement.claim.statement),
     ]
     if judgement.evidence is not None:
-        blocks.append(_numbers(judgement))
+        blocks.append(report.numbers(judgement))
     if judgement.findings:
-        blocks.append(_findings(judgement))
+        blocks.append(report.findings(judgement))
     text = document.to_markdown(blocks, pathlib.Path())
     display.display(display.Markdown(text))
     if judgement.claim.figure is not None and judgement.evidence is not None:
         drawing = judgement.claim.figure.draw(judgement.evidence)
         display.display(display.Image(plotting.png(drawing)))
-
-
-def compare(judgement: Judgement, *quantities: Quantity) -> None:
-    """Shows further quantities of the runs of a claim, with their intervals."""
-    from IPython import display
-
-    if judgement.evidence is None:
-        text = str(judgement.verdict)
-    else:
-        rows = tuple(
-            (
-                label,
-                *(
-                    intervals.interval([q.of(s) for s in some]).text(q.digits)
-                    for q in quantities
-                ),
-            )
-            for label, some in judgement.evidence.runs.items()
-        )
-        tiles = document.Tiles(("", *(q.name for q in quantities)), rows)
-        text = document.to_markdown([tiles], pathlib.Path())
-    display.display(display.Markdown(text))
-
-
-def _numbers(judgement: Judgement) -> document.Tiles:
-    claim, evidence = judgement.claim, judgement.evidence
-    assert evidence is not None
-    shown = report.digits(claim)
-    rows = tuple(
-        (label, value.text(shown), f"{claim.published.get(label, '')}")
-        for label, value in evidence.values.items()
-    )
-    return document.Tiles(("", report.quantity(claim), "published"), rows)
-
-
-def _findings(judgement: Judgement) -> document.Tiles:
-    rows = tuple(
-        (f.condition.text, f"{f.value:.4g}", "yes" if f.holds else "no")
-        for f in judgement.findings
-    )
-    return document.Tiles(("the rule", "measured", "met"), rows)

@@ -8,7 +8,7 @@ from experiments import calculations, ledger, results
 from experiments.calculations import Calculated
 from experiments.claims import Calculation, Claim, Study, Table, Training
 from experiments.document import Block, Code, Heading, Image, Items, Text, Tiles
-from experiments.intervals import Interval, interval
+from experiments.intervals import interval
 from experiments.ledger import Judgement
 from experiments.results import Summary
 from experiments.tuning import Found
@@ -93,52 +93,71 @@ def quantity(claim: Claim) -> str:
 def published(judgement: Judgement) -> str:
     """The published values in one line."""
     shown, values = digits(judgement.claim), judgement.claim.published.items()
-    return ", ".join(f"{label} {_short(value, shown)}" for label, value in values)
+    return "; ".join(f"{label}: {_short(value, shown)}" for label, value in values)
 
 
 def measured(judgement: Judgement) -> str:
     """The measured values in one line, each with its interval if it has one."""
     if judgement.evidence is None:
         return ""
-    return _values(judgement.evidence.values, digits(judgement.claim))
+    shown, values = digits(judgement.claim), judgement.evidence.values.items()
+    return "; ".join(f"{label}: {value.text(shown)}" for label, value in values)
+
+
+def numbers(judgement: Judgement) -> Tiles:
+    """One row a label: what was measured, and what was published of it."""
+    claim, evidence = judgement.claim, judgement.evidence
+    assert evidence is not None
+    more = claim.trial.also if isinstance(claim.trial, Training) else ()
+    head = ["", quantity(claim)]
+    if claim.published:
+        head += ["published", f"within {claim.tolerance:g}"]
+    rows = []
+    for label, value in evidence.values.items():
+        row = [label, value.text(digits(claim))]
+        if label in claim.published:
+            again = "yes" if judgement.reproduced(label) else "no"
+            row += [_short(claim.published[label], digits(claim)), again]
+        elif claim.published:
+            row += ["", ""]
+        for one in more:
+            values = [one.of(summary) for summary in evidence.runs[label]]
+            row.append(interval(values).text(one.digits))
+        rows.append(tuple(row))
+    return Tiles(head=(*head, *(one.name for one in more)), rows=tuple(rows))
+
+
+def findings(judgement: Judgement) -> Tiles:
+    """One row a condition of the rule, with what was found if the claim was tried."""
+    found = {finding.condition.text: finding for finding in judgement.findings}
+    rows = []
+    for condition in judgement.claim.rule:
+        finding = found.get(condition.text)
+        outcome = ("", "not tried")
+        if finding:
+            outcome = (f"{finding.value:.4g}", "yes" if finding.holds else "no")
+        rows.append((condition.text, *outcome))
+    return Tiles(head=("the rule", "measured", "met"), rows=tuple(rows))
 
 
 def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
     claim, evidence = judgement.claim, judgement.evidence
-    items = [f"Protocol: {claim.protocol}.", f"Quantity: {quantity(claim)}."]
-    if claim.published:
-        items.append(f"Published: {published(judgement)}.")
-    if evidence is not None:
-        items.append(f"Measured: {measured(judgement)}.")
-        if claim.published:
-            again = [label for label in claim.published if judgement.reproduced(label)]
-            count = f"{len(again)} of {len(claim.published)}"
-            items.append(
-                f"Published values within {claim.tolerance:g}: "
-                f"{', '.join(again) or 'none'} ({count})."
-            )
-        if isinstance(claim.trial, Training):
-            for more in claim.trial.also:
-                values = {
-                    label: interval([more.of(s) for s in some])
-                    for label, some in evidence.runs.items()
-                }
-                items.append(f"{_capital(more.name)}: {_values(values, more.digits)}.")
-        items += [_search(label, f) for label, f in evidence.searches.items()]
-    found = {finding.condition.text: finding for finding in judgement.findings}
-    for condition in claim.rule:
-        finding = found.get(condition.text)
-        outcome = "not tried"
-        if finding:
-            outcome = f"{'yes' if finding.holds else 'no'}, {finding.value:.4g}"
-        items.append(f"Rule: {condition.text}: {outcome}.")
-    items += _origin(judgement, folder)
     blocks: list[Block] = [
         Heading(3, f"{claim.id}: {judgement.verdict}"),
         Text(f"{claim.source}: {claim.statement}"),
-        Items(tuple(items)),
-        Code(COMMAND.format(claim.id)),
+        Text(f"Protocol: {claim.protocol}."),
     ]
+    if evidence is not None:
+        blocks.append(numbers(judgement))
+    elif claim.published:
+        blocks.append(Text(f"Published: {published(judgement)}."))
+    blocks.append(findings(judgement))
+    items = _origin(judgement, folder)
+    if evidence is not None:
+        items += [_search(label, f) for label, f in evidence.searches.items()]
+    if items:
+        blocks.append(Items(tuple(items)))
+    blocks.append(Code(COMMAND.format(claim.id)))
     if claim.figure is not None:
         image = figure_path(folder, claim)
         if image.exists():
@@ -216,10 +235,6 @@ def _search(label: str, found: Found) -> str:
     return f"Step sizes tried for {label}: {tried}; best {found.best:g}."
 
 
-def _values(values: Mapping[str, Interval], shown: int) -> str:
-    return ", ".join(f"{label} {value.text(shown)}" for label, value in values.items())
-
-
 def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
@@ -227,7 +242,3 @@ def _versions(versions: Mapping[str, str]) -> str:
 def _short(value: float, shown: int) -> str:
     """A published value has the digits that could be read, not those measured."""
     return f"{value:.{shown}f}".rstrip("0").rstrip(".")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -24,7 +24,9 @@ def within(label: str, other: str, margin: float) -> Condition:
 def below(label: str, other: str, margin: float) -> Condition:
     """The first value is less than the second by the margin at least."""
     return Condition(
-        text=f"{label} at least {margin:g} below {other}",
+        text=f"{label} at least {margin:g} below {other}"
+        if margin
+        else f"{label} below {other}",
         measure=_gap(label, other),
         greatest=-margin,
     )

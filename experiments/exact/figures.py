@@ -1,5 +1,7 @@
 """Figures 2 and 3 of *Dissecting Adam*, and one for its theorem, drawn from tables."""
 
+import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+def _styled(draw: "Callable[[Table], Figure]") -> "Callable[[Table], Figure]":
+    @functools.wraps(draw)
+    def styled(table: Table) -> "Figure":
+        import matplotlib as mpl
+
+        with mpl.rc_context(SETTINGS):
+            return draw(table)
+
+    return styled
+
+
+@_styled
 def quadratics(table: Table) -> "Figure":
     """Figure 2: a row for each kind of problem, a column for each noise level.
 
@@ -47,6 +61,7 @@ def quadratics(table: Table) -> "Figure":
     return drawing
 
 
+@_styled
 def factors(table: Table) -> "Figure":
     """Figure 3: the best factor for a sign and Adam's.
 
@@ -76,6 +91,7 @@ def factors(table: Table) -> "Figure":
     return drawing
 
 
+@_styled
 def idealized_svag(table: Table) -> "Figure":
     """The theorem: loss above its minimum against the steps, both on log scales.
 
@@ -123,12 +139,10 @@ def idealized_svag(table: Table) -> "Figure":
 def _grid(
     rows: int, columns: int, size: tuple[float, float]
 ) -> "tuple[Figure, np.ndarray]":
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(SETTINGS):
-        drawing = Figure(figsize=size)
-        grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
+    drawing = Figure(figsize=size)
+    grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     return drawing, grid
 
 
@@ -141,7 +155,7 @@ def _curve(
     style: tuple,
 ) -> None:
     colour, dashes = style
-    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label, linewidth=1.6)
+    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
     band = {"color": colour, "alpha": 0.25, "linewidth": 0}
     axes.fill_between(steps, mean - spread, mean + spread, **band)
 

@@ -148,3 +148,35 @@ def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_stud
     code, out, _ = command("report", "--results", "out")
     assert code == 0
     assert "### tiny-1: not tried: 1 of 6 runs are missing" in out
+
+
+def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypatch):
+    code, out, error = command("reproduce", "da-3", "--output", "out")
+    assert (code, error) == (0, "")
+    assert "Calculating da-3." in out
+    assert "Verdict: holds" in out
+    folder = tmp_path / "out/dissecting_adam"
+    assert {path.name for path in folder.iterdir()} == {"da-3.json", "figure-3.png"}
+    before = contents(folder)
+    code, out, _ = command("reproduce", "da-3", "--output", "out")
+    assert code == 0
+    assert "Calculating" not in out
+    assert contents(folder) == before
+    path = folder / "da-3.json"
+    path.write_text(path.read_text().replace('"gap": 0.06', '"gap": 0.07'))
+    code, out, error = command("reproduce", "da-3", "--output", "out")
+    assert (code, out) == (2, "")
+    assert_one_sentence(error.rstrip("\n"))
+
+
+def test_costly_claims_are_left_out_unless_named(command, tiny_study, monkeypatch):
+    (study,) = catalogue.STUDIES
+    (claim,) = study.claims
+    costly = dataclasses.replace(claim, costly="compute: a week")
+    study = dataclasses.replace(study, claims=(costly,))
+    monkeypatch.setattr(catalogue, "STUDIES", (study,))
+    monkeypatch.setattr(training, "Loop", None)  # nothing is trained
+    code, out, error = command("reproduce", "all", "--output", "out")
+    assert (code, error) == (0, "")
+    assert "tiny-1 of tiny is left out (compute: a week); ask for it by its id." in out
+    assert "not tried: compute: a week" in command("report", "--results", "out")[1]

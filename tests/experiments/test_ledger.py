@@ -128,15 +128,17 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
     text = written(stored)
     row = (
         "| tiny-1 | MaS is as good as Adam \\| and better than SGD. "
-        "| MaS 0.5, Adam 0.5, SGD 0.9 | MaS 0.500, Adam 0.500, SGD 0.700 | holds |"
+        "| MaS: 0.5; Adam: 0.5; SGD: 0.9 "
+        "| MaS: 0.500; Adam: 0.500; SGD: 0.700 | holds |"
     )
     assert row in text.splitlines()
     for part in (
         "## A tiny paper",
         "### tiny-1: holds",
         "Protocol: a hundred steps.",
-        "Published values within 0.04: MaS, Adam (2 of 3).",
-        "MaS at least 0.1 below SGD: yes, -0.2.",
+        "|  | final loss | published | within 0.04 |",
+        "| SGD | 0.700 | 0.9 | no |",
+        "| MaS at least 0.1 below SGD | -0.2 | yes |",
         "Runs: 6",
         "2026-01-02",
         "jax 0.10",

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import colors, image
 
-from experiments import plotting
+from experiments import panels, plotting
 from tests.experiments.summaries import FRAME, PUBLISHED, RUNS, changed, loaded, summary
 
 
@@ -90,3 +90,38 @@ def test_styles_can_be_told_apart_in_grey():
     # Neighbours in a legend differ by a tenth of the way from black to white; all
     # others at least by their dashes.
     assert min(abs(a - b) for a, b in itertools.pairwise(greys)) > 0.1
+
+
+PANEL = panels.Panel(metric="test_loss", label="test loss (nats)", limits=(0.0, 2.0))
+
+
+def test_panels_show_each_metric_with_its_spread():
+    low, high = (
+        summary(run, loss) for run, loss in zip(RUNS["MaS"], (0.4, 0.6), strict=True)
+    )
+    runs = {"MaS": [low, high], "Adam": [summary(RUNS["Adam"][0])]}
+    drawing = panels.evaluations("A title", "A caption.", (PANEL, PANEL), runs)
+    assert len(drawing.axes) == 2
+    for axes in drawing.axes:
+        assert axes.get_ylabel() == "test loss (nats)"
+        assert "step" in axes.get_xlabel()
+        assert axes.get_ylim() == (0.0, 2.0)
+        np.testing.assert_allclose(axes.lines[0].get_xydata(), [[50, 1], [100, 0.5]])
+        band = axes.collections[0].get_paths()[0].vertices
+        at_end = [y for x, y in band if x == 100]
+        assert max(at_end) - min(at_end) == pytest.approx(
+            2 * np.std([0.4, 0.6], ddof=1)
+        )
+    (legend,) = drawing.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["MaS", "Adam"]
+    text = drawing.get_supxlabel()
+    assert text == "A caption. 1 to 2 seeds, mean and standard deviation."
+
+
+def test_a_panel_names_what_diverged():
+    lost = [summary(run, status="diverged") for run in RUNS["SGD"]]
+    runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
+    drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
+    labels = [text.get_text() for text in drawing.legends[0].get_texts()]
+    assert labels == ["MaS", "SGD (diverged)"]
+    assert "SGD: 2 of 2 diverged, at step 100 and 100" in drawing.get_supxlabel()
