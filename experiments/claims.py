@@ -139,7 +139,7 @@ class Claim:
       trial: what tries it.
       published: label → the value in the source, where it has one.
       tolerance: how far from it a value still counts as reproduced.
-      rule: holds if all of its conditions do; written before the trial.
+      rule: holds if all of its conditions do.
       figure: drawn from the evidence.
       costly: what the trial takes, if that is so much that it starts only when the
         claim is asked for by its id.

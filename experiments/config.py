@@ -264,6 +264,8 @@ def _sorted_options(options: object) -> tuple[tuple[str, Option], ...]:
             )
         if isinstance(value, float) and not math.isfinite(value):
             raise ConfigError(f"Option {name} must be finite, got {value!r}.")
+        if isinstance(value, int) and abs(value) > 2**53:
+            raise ConfigError(f"Option {name} must be at most 2**53, got {value!r}.")
         if not isinstance(value, float | int | str | bool | None):
             raise ConfigError(
                 f"Option {name} must be a number, a string, true, false or null, got "

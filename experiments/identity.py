@@ -32,8 +32,8 @@ def _essence(value: Any) -> Any:
         }
     if isinstance(value, tuple):
         return [_essence(part) for part in value]
-    if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)  # 0 and 0.0 are equal, and so must be their names
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0  # 0, 0.0 and -0.0 are equal, and so are their names
     return value
 
 

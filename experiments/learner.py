@@ -34,9 +34,8 @@ class State(NamedTuple):
     """All that a run needs to go on."""
 
     step: jax.Array  # int32 [], steps done
-    losses: (
-        jax.Array
-    )  # float32 [eval_every or less], of the steps since the last evaluation
+    # Of the steps since the last evaluation: float32 [eval_every or less].
+    losses: jax.Array
     params: PyTree  # the network's parameters
     other: PyTree  # its other variables but for its keys: batch statistics, carries
     optimizer: PyTree  # the optimizer's state
@@ -73,7 +72,7 @@ class Learner:
         network.eval()
         self._evaluating, *_ = _split(network)
         network.train()
-        self._training, _, self._streams, other = _split(network)
+        self._training, _, self._random, other = _split(network)
         self._carried = recurrence.positions(network)
         self._parallel = recurrence.streams(network)
         inputs.check(run, dataset, network.input_shape, self._parallel)
@@ -160,7 +159,7 @@ class Learner:
         Without augmentation, dropout and penalty; a recurrent network starts both sets
         from zero, and reads on through their batches.
         """
-        unused = self._streams_at(jax.random.key(0), state.step)
+        unused = self._random_at(jax.random.key(0), state.step)
         start = recurrence.reset(state.other, self._carried)
 
         def predict(other: PyTree, images: jax.Array) -> tuple[jax.Array, PyTree]:
@@ -203,7 +202,7 @@ class Learner:
     def _step(
         self, state: State, key: jax.Array, images: jax.Array, labels: jax.Array
     ) -> State:
-        streams = self._streams_at(jax.random.fold_in(key, _DROP), state.step)
+        streams = self._random_at(jax.random.fold_in(key, _DROP), state.step)
         augmenting = jax.random.fold_in(jax.random.fold_in(key, _AUGMENT), state.step)
         images = inputs.prepare(
             images, self._kind, augmenting if self._run.augment else None
@@ -245,11 +244,11 @@ class Learner:
             lambda g, w: g + self._run.l2 * w if w.ndim > 1 else g, gradient, params
         )
 
-    def _streams_at(self, key: jax.Array, step: jax.Array) -> nnx.State:
+    def _random_at(self, key: jax.Array, step: jax.Array) -> nnx.State:
         """The network's random streams for one step, a key of its own for each."""
         key = jax.random.fold_in(key, step)
         values = {}
-        for index, (path, variable) in enumerate(nnx.to_flat_state(self._streams)):
+        for index, (path, variable) in enumerate(nnx.to_flat_state(self._random)):
             is_key = isinstance(variable, nnx.RngKey)
             values[path] = jax.random.fold_in(key, index) if is_key else jnp.uint32(0)
         return nnx.from_flat_state(values)

@@ -113,7 +113,7 @@ def plan(training: Training, load: LoadRun) -> Plan:
     searches: dict[str, tuning.Found] = {}
     searched: list[config.Run] = []
     for label, tuned in training.tuned.items():
-        found = tuning.search(tuned.search, load)
+        found = tuning.go_through(tuned.search, load)
         searches[label] = found
         searched += [summary.run for summary in found.tried.values()]
         if found.next is not None:
@@ -142,7 +142,9 @@ def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:
         known = plan(trial, load_run)
         missing = known.missing(load_run)
         if missing:
-            return _not_tried(claim, claim.costly or _lack(known, missing))
+            none = len(missing) == len(known.every)
+            why = claim.costly if claim.costly and none else _lack(known, missing)
+            return _not_tried(claim, why)
         lost = [label for label in trial.tuned if label not in known.runs]
         if lost:
             return _not_tried(claim, f"no step size of {' and '.join(lost)} is stable")

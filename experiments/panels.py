@@ -48,6 +48,10 @@ def evaluations(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    if len(curves) > len(plotting.STYLES):
+        raise ValueError(
+            f"curves must be at most {len(plotting.STYLES)}, got {len(curves)}."
+        )
     with mpl.rc_context(plotting.SETTINGS):
         drawing = Figure(figsize=(3.6 * len(panels), 3.8))
         all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]

@@ -7,6 +7,7 @@ figure can be read in grey.
 
 import dataclasses
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,8 @@ def losses(
     Args:
       frame: title, caption and limits.
       curves: label → the runs of one curve, which differ in their seed.
-      published: label → the loss at the end that the source shows, marked at the edge.
+      published: label → the loss at the end that the source shows, marked at the edge
+        and told in the legend.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -83,12 +85,12 @@ def losses(
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
         styled = zip(curves.items(), STYLES, strict=False)
         for (label, runs), (colour, dashes) in styled:
-            _draw_curve(axes, label, runs, colour, dashes)
+            value = published.get(label)
+            name = label if value is None else f"{label} (published: {value:.2f})"
+            _draw_curve(axes, name, runs, colour, dashes)
             if label in published:
                 mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
                 axes.plot(last, published[label], color=colour, zorder=3, **mark)
-        if published:
-            axes.plot([], [], "w<", markeredgecolor="black", label="published, at end")
         axes.set(
             title=frame.title,
             xlabel="step (mini-batches)",
@@ -126,7 +128,7 @@ def caption(
                 f"{label}: {len(ends)} of {len(runs)} diverged, at step "
                 f"{' and '.join(ends)}, and left out."
             )
-    return " ".join(sentences)
+    return textwrap.fill(" ".join(sentences), 100)
 
 
 def _draw_curve(

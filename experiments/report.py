@@ -93,7 +93,7 @@ def quantity(claim: Claim) -> str:
 def published(judgement: Judgement) -> str:
     """The published values in one line."""
     shown, values = digits(judgement.claim), judgement.claim.published.items()
-    return "; ".join(f"{label}: {_short(value, shown)}" for label, value in values)
+    return "; ".join(f"{label}: {short(value, shown)}" for label, value in values)
 
 
 def measured(judgement: Judgement) -> str:
@@ -117,7 +117,7 @@ def numbers(judgement: Judgement) -> Tiles:
         row = [label, value.text(digits(claim))]
         if label in claim.published:
             again = "yes" if judgement.reproduced(label) else "no"
-            row += [_short(claim.published[label], digits(claim)), again]
+            row += [short(claim.published[label], digits(claim)), again]
         elif claim.published:
             row += ["", ""]
         for one in more:
@@ -158,7 +158,7 @@ def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
     if items:
         blocks.append(Items(tuple(items)))
     blocks.append(Code(COMMAND.format(claim.id)))
-    if claim.figure is not None:
+    if claim.figure is not None and evidence is not None:
         image = figure_path(folder, claim)
         if image.exists():
             blocks.append(Image(image, claim.source))
@@ -239,6 +239,6 @@ def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
-def _short(value: float, shown: int) -> str:
+def short(value: float, shown: int) -> str:
     """A published value has the digits that could be read, not those measured."""
     return f"{value:.{shown}f}".rstrip("0").rstrip(".")

@@ -37,10 +37,9 @@ def surely_below(
 ) -> Condition:
     """The whole interval of the paired difference is below zero, or a margin."""
     return Condition(
-        text=f"{quantity.name}: {label} below {other}"
-        + (f" + {margin:g}" if margin else "")
-        + ", with 95 % confidence",
-        measure=lambda e: _upper(paired(e, label, other, quantity)),
+        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
+        f"at most {margin:g}",
+        measure=lambda e: _end(paired(e, label, other, quantity), 1),
         greatest=margin,
     )
 
@@ -48,8 +47,9 @@ def surely_below(
 def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly above zero."""
     return Condition(
-        text=f"{quantity.name}: {label} not above {other} with 95 % confidence",
-        measure=lambda e: _lower(paired(e, label, other, quantity)),
+        text=f"{quantity.name}, {label} less {other}: lower end of the 95 % interval "
+        f"at most 0",
+        measure=lambda e: _end(paired(e, label, other, quantity), -1),
         greatest=0.0,
     )
 
@@ -57,16 +57,26 @@ def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
 def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly below zero."""
     return Condition(
-        text=f"{quantity.name}: {label} not below {other} with 95 % confidence",
-        measure=lambda e: _upper(paired(e, label, other, quantity)),
+        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
+        f"at least 0",
+        measure=lambda e: _end(paired(e, label, other, quantity), 1),
         least=0.0,
+    )
+
+
+def at_least(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
+    """The mean of the paired difference is no less than the margin."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: at least {margin:g}",
+        measure=lambda e: paired(e, label, other, quantity).mean,
+        least=margin,
     )
 
 
 def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The means over the seeds differ by no more than the margin."""
     return Condition(
-        text=f"{quantity.name}: {label} within {margin:g} of {other}",
+        text=f"{quantity.name}, {label} less {other}: within {margin:g} of 0",
         measure=lambda e: paired(e, label, other, quantity).mean,
         least=-margin,
         greatest=margin,
@@ -103,9 +113,8 @@ def _gap(label: str, other: str) -> Callable[[Evidence], float]:
     return lambda e: e.values[label].mean - e.values[other].mean
 
 
-def _upper(difference: Interval) -> float:
-    return difference.mean + (difference.half or 0.0)
-
-
-def _lower(difference: Interval) -> float:
-    return difference.mean - (difference.half or 0.0)
+def _end(difference: Interval, side: int) -> float:
+    """The upper or lower end; NaN, which is never in bounds, without an interval."""
+    if difference.half is None:
+        return float("nan")
+    return difference.mean + side * difference.half

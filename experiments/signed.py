@@ -47,7 +47,7 @@ def read(path: pathlib.Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
 
 def refusal(path: pathlib.Path, why: str) -> RunError:
     """The error for a file that is not what it should be."""
-    return RunError(f"{path} {why}; delete it to have it written again from its run.")
+    return RunError(f"{path} {why}; delete it, and reproduce makes it anew.")
 
 
 def rounded(tree: Any) -> Any:

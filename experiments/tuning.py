@@ -3,7 +3,7 @@ r"""The search for a step size that *Dissecting Adam* describes (appendix A.2).
 First the largest stable step is found, then the search goes downwards over the grid
 {1, 3, 6} x 10^m. The paper does not say where it stopped; here it stops after
 `PATIENCE` steps in a row that were no better than the best. A step is stable if its run
-neither diverges nor ends no better than guessing.
+does not diverge and ends clearly better than a guess, which a network of dead units is.
 """
 
 import dataclasses
@@ -17,6 +17,8 @@ from experiments.results import Summary
 
 DIGITS = (1, 3, 6)
 PATIENCE = 3
+CLEARLY = 0.95  # of the loss of a guess
+LEAST, GREATEST = 1e-9, 1e6  # rates that are tried
 
 Load = Callable[[Run], Summary | None]
 
@@ -28,7 +30,7 @@ class Search:
     Attributes:
       base: the run to tune; its own learning rate, on the grid, is tried first.
       score: what is to be as large as possible; of stable runs only.
-      guessing: the training loss of a guess: a run that ends above it is unstable.
+      guessing: the training loss of a guess among the classes.
     """
 
     base: Run
@@ -43,9 +45,10 @@ class Search:
         return dataclasses.replace(self.base, optimizer=optimizer)
 
     def stable(self, summary: Summary) -> bool:
-        """Whether the run ended, and better than a guess."""
-        ended = summary.result.status == "finished"
-        return ended and summary.result.metrics["train_loss"] < self.guessing
+        """Whether the run ended, and clearly better than a guess."""
+        if summary.result.status != "finished":
+            return False
+        return summary.result.metrics["train_loss"] < CLEARLY * self.guessing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -65,7 +68,7 @@ class Found:
     next: Run | None
 
 
-def search(search: Search, load: Load) -> Found:
+def go_through(search: Search, load: Load) -> Found:
     """Goes through the search as far as the results of its runs are there.
 
     Args:
@@ -91,20 +94,16 @@ def search(search: Search, load: Load) -> Found:
 
     index = index_of(search.base.optimizer.learning_rate)
     up = stable(index)
-    while up:
+    while up and index < index_of(GREATEST):
         index += 1
         up = stable(index)
+    while up is False:
+        index -= 1
+        up = stable(index)
+        if index < index_of(LEAST):
+            return found(None)
     if up is None:
         return found(index)
-    while True:  # `index` is unstable here
-        index -= 1
-        good = stable(index)
-        if good is None:
-            return found(index)
-        if good:
-            break
-        if index < index_of(1e-9):
-            return found(None)
     best, since = -math.inf, 0
     while since < PATIENCE:
         good = stable(index)

@@ -1,4 +1,4 @@
-"""Mini-batch variances of Flax NNX models at the price of less than a second gradient.
+"""Mini-batch variances of Flax NNX models for about half a gradient more.
 
 The only module that needs Flax; ``import optax_sign`` does not load it.
 """
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 from flax.nnx import tracers
+from flax.nnx.nn.dtypes import promote_dtype
 
 from optax_sign import _layer_variance, _moments
 
@@ -40,8 +41,9 @@ def value_and_grad_and_variance(
     never negative though.
 
     Each loss must depend on its own example only, which attention or contrast between
-    examples would break unnoticed. Parameters act through the calls of their layers;
-    besides, they may only add the same to all losses, as L2 regularisation does. Random
+    examples would break unnoticed. Parameters act through the calls of their layers,
+    not as another layer's weights too; besides, they may only add the same to all
+    losses, as L2 regularisation does. Random
     numbers may differ between examples, so dropout is fine. Under ``jax.shard_map``
     each device measures the examples that it has.
 
@@ -58,9 +60,10 @@ def value_and_grad_and_variance(
       parameters, the counts of its random numbers above all.
 
     Raises:
-      ValueError: parameters lie outside of ``nnx.Linear`` and ``nnx.Conv`` or are
-        shared, there are batch statistics, a layer is called in a way named above, the
-        losses have another shape than ``(B,)``, or there are fewer than two.
+      ValueError: parameters lie outside of ``nnx.Linear`` and ``nnx.Conv``, are shared
+        or changed before use, there are batch statistics, a layer is called in a way
+        named above, the losses have another shape than ``(B,)``, or there are fewer
+        than two.
 
     Source: Balles and Hennig, *Dissecting Adam* (arXiv 1705.07774), appendix D.
 
@@ -128,6 +131,11 @@ def _name(path: tuple[Any, ...]) -> str:
 def _check_layers(model: nnx.Module) -> None:
     owners: dict[int, str] = {}
     for name, layer in _layers(model):
+        if layer.promote_dtype is not promote_dtype:
+            raise ValueError(
+                f"model must promote data types as Flax does, got {name} with a "
+                f"promote_dtype of its own."
+            )
         for parameter in (layer.kernel, layer.bias):
             if parameter is None:
                 continue
@@ -165,6 +173,7 @@ def _probe(
         attribute, gradient_of = "conv_general_dilated", _convolution
     own = getattr(layer, attribute)
     outside = tracers.TraceState()
+    given = [_raw(parameter) for parameter in (layer.kernel, layer.bias)]
     kernel = probe.kernel[...]
     if isinstance(layer, nnx.Conv) and layer.mask is not None:
         kernel *= jnp.square(layer.mask)  # what convolves is the masked kernel
@@ -182,6 +191,12 @@ def _probe(
             raise ValueError(
                 f"loss_fn must call each layer once, got a second call of {name}."
             )
+        now = [_raw(parameter) for parameter in (layer.kernel, layer.bias)]
+        if any(a is not b for a, b in zip(given, now, strict=True)):
+            raise ValueError(
+                f"model must use the parameters of a layer as they are, got others in "
+                f"{name}, as nnx.WeightNorm makes them."
+            )
         calls[name] = x.shape[0] if x.ndim > 1 else 1
 
         def function(x, kernel):
@@ -191,6 +206,10 @@ def _probe(
         return _layer_variance.probed(function, example_gradient)(x, kernel, probes)
 
     setattr(layer, attribute, measured)
+
+
+def _raw(parameter):
+    return None if parameter is None else parameter.get_raw_value()
 
 
 def _dense(shape, *arguments, **options):

@@ -198,8 +198,8 @@ def test_narrow_parameters_have_float32_variances(name, dtype):
         params, batch = jax.tree.map(lambda x: x.astype(float), arrays)
         exact = one_by_one(nnx.merge(graph, params), *batch)
     # Layers and losses round to 24 or 8 bits a few times one after another, and of a
-    # gradient's terms some cancel.
-    tolerance = 32 * float(jnp.finfo(dtype).eps)
+    # gradient's terms some cancel; a variance that is off by a few hundredths is found.
+    tolerance = 4 * float(jnp.finfo(dtype).eps)
     assert_close((gradient, variance), exact[1:], tolerance)
 
 

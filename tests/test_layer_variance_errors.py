@@ -58,6 +58,14 @@ RNGS = nnx.Rngs(0)
             "batch statistics, .* got BatchNorm at the model itself",
         ),
         (nnx.LoRALinear(6, 6, lora_rank=2, rngs=RNGS), "LoRALinear at the model"),
+        (
+            with_layer(nnx.WeightNorm(nnx.Linear(6, 6, rngs=RNGS), rngs=RNGS)),
+            "as they are, got others in 'layers.1.layer_instance', as nnx.WeightNorm",
+        ),
+        (
+            nnx.Linear(6, 6, promote_dtype=lambda arrays, dtype: arrays, rngs=RNGS),
+            "got the model itself with a promote_dtype of its own",
+        ),
         (tied(), r"share .* got one of 'layers\.0' and 'layers\.1'"),
         (Twice("again"), "each layer once, got a second call of 'cell'"),
         (Twice("scan"), "got a call of 'cell' inside one"),

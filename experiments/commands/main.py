@@ -39,10 +39,11 @@ def main(arguments: Sequence[str]) -> int:
         return _run(arguments)
     except KeyboardInterrupt:
         again = shlex.join((*PROGRAM.split(), *arguments))
-        what = "what was trained is stored, and this goes on from there"
-        if arguments[:1] == ["bench"]:
-            what = "this measures anew"
-        print(f"Interrupted; {what}: {again}", file=sys.stderr)
+        print(
+            f"Interrupted; what was stored is unharmed, and this goes on from it: "
+            f"{again}",
+            file=sys.stderr,
+        )
         return 130
 
 

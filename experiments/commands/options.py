@@ -182,7 +182,8 @@ class Bench:
     Example: python -m experiments bench --parts optimizers --rounds 1
 
     Attributes:
-      parts: optimizers (one step on 124 M weights), training (three networks), or both.
+      parts: optimizers (one step on 124 M weights), training (the networks, and the
+        variance of their gradients), or both.
       rounds: how often all is measured; the table shows medians.
     """
 

@@ -9,8 +9,6 @@ from experiments.claims import Study
 from experiments.commands import catalogue, options
 from experiments.ledger import Judgement
 
-HTML = (".html", ".htm")
-
 # Around the table of verdicts in a file that has more to say.
 BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 
@@ -18,7 +16,15 @@ BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
 def run(options: options.Report) -> int:
     """Judges all claims and writes the report."""
     if not options.results.is_dir():
-        raise config.ConfigError(f"results must be a folder, got {options.results}.")
+        raise config.ConfigError(
+            f"results must be a folder of tables as reproduce writes them, got "
+            f"{options.results}."
+        )
+    suffix = options.output.suffix if options.output else ".md"
+    if suffix not in (".html", ".md"):
+        raise config.ConfigError(
+            f"output must end in .html or .md, got {options.output}."
+        )
     judgements = judge(options.results)
     if options.verdicts is not None:
         _update(options.verdicts, [j for _, some in judgements for j in some])
@@ -27,7 +33,7 @@ def run(options: options.Report) -> int:
     blocks = report.document(judgements, options.results)
     if options.output is None:
         sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
-    elif options.output.suffix in HTML:
+    elif suffix == ".html":
         outputs.write(options.output, document.to_html(blocks).encode())
     else:
         text = document.to_markdown(blocks, options.output.parent)
@@ -45,16 +51,15 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
 
 def _update(path: pathlib.Path, judgements: Sequence[Judgement]) -> None:
     try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError):
+        text = ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
         raise config.ConfigError(
-            f"verdicts must be a text file, got {path}."
-        ) from error
-    if text.count(BEGIN) != 1 or text.count(END) != 1:
-        raise config.ConfigError(
-            f"verdicts must be a file with {BEGIN!r} and {END!r} once, got {path}."
+            f"verdicts must be an existing text file with {BEGIN!r} and then {END!r}, "
+            f"got {path}."
         )
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
     table = document.to_markdown([report.verdicts(judgements)], path.parent)
     outputs.write(path, f"{before}{BEGIN}\n{table}{END}{after}".encode())

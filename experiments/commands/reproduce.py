@@ -140,6 +140,8 @@ def _duration(folders: Mapping[Run, set[pathlib.Path]], missing: Sequence[Run]) 
     seconds = sum(
         sum(known[_length(run)]) / len(known[_length(run)]) for run in missing
     )
+    if seconds < 120:
+        return f"which take about {seconds:.0f} seconds"
     return f"which take about {seconds / 60:.0f} minutes"
 
 

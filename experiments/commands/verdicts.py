@@ -77,5 +77,5 @@ def _published(judgement: Judgement, label: str) -> tuple[str, ...]:
         return ()
     if label not in claim.published:
         return "", ""
-    value = f"{claim.published[label]:.{min(2, report.digits(claim))}f}"
+    value = report.short(claim.published[label], report.digits(claim))
     return value, "yes" if judgement.reproduced(label) else "no"

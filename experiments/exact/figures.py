@@ -52,6 +52,7 @@ def quadratics(table: Table) -> "Figure":
     for axes in grid[-1]:
         axes.set_xlabel("step")
     grid[0][0].legend(handlelength=4)
+    drawing.suptitle("Dissecting Adam, Figure 2: SGD and SSD on stochastic quadratics")
     count = len(np.asarray(table[f"{kinds[0]}/sgd/final"])[0])
     drawing.supxlabel(
         "The best step size at every step; mean and standard deviation of "
@@ -81,7 +82,7 @@ def factors(table: Table) -> "Figure":
     label = f"largest gap: {gap:.4f} at η = {widest:.3f}"
     axes.plot([widest, widest], between, color="black", linewidth=2.5, label=label)
     axes.set(
-        title="Figure 3: variance adaptation factors for a sign",
+        title="Dissecting Adam, Figure 3: variance adaptation factors for a sign",
         xlabel="relative standard deviation η of the gradient",
         ylabel="factor γ",
         xlim=(0, eta[-1]),
@@ -115,19 +116,26 @@ def idealized_svag(table: Table) -> "Figure":
             _curve(axes, steps[1:], mean[1:], width * error[1:], label, style)
         colour, dashes = STYLES[2]
         bound = np.asarray(table[f"{basis}/bound"])[1:]
-        axes.plot(steps[1:], bound, color=colour, linestyle=dashes, label="the bound")
+        axes.plot(
+            steps[1:],
+            bound,
+            color=colour,
+            linestyle=dashes,
+            label="the theorem's bound",
+        )
         colour, dashes = STYLES[4]
         level = float(np.asarray(table[f"{basis}/floor"]))
         axes.axhline(level, color=colour, linestyle=dashes, label="where SGD stalls")
         axes.set(
             title=f"{basis} basis",
             xlabel="step t",
-            ylabel="expected loss above the minimum",
             xscale="log",
             yscale="log",
             xlim=(1, steps[-1]),
         )
         axes.legend(handlelength=4, fontsize=8)
+    row[0].set_ylabel("expected loss above the minimum")
+    drawing.suptitle("Dissecting Adam, section 3.2: SVAG with exact factors")
     drawing.supxlabel(
         "A constant step size of 1/L; mean and its 95 % interval over repetitions of "
         "the noise; slopes over the last two decades.",

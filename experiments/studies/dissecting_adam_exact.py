@@ -23,6 +23,7 @@ from experiments.intervals import Interval, interval
 
 NOISY = (1, 2, 3)  # the places of the noise levels that are not 0
 STEEP = "ill-conditioned"
+BASES = ("aligned", "rotated")
 EDGE = 0.1  # a tenth of an order of magnitude
 P_DIAG = 1.57
 SIGNS = ("ssd", "m_ssd", "adam")
@@ -53,11 +54,10 @@ def _gap(table: Table, kind: str, place: int) -> Interval:
 
 def _gaps(table: Table) -> Mapping[str, Interval]:
     return {
-        f"{STEEP}, {basis}, ν = {table['noise'][place]:g}": _gap(
-            table, f"{STEEP}/{basis}", place
-        )
-        for basis in ("aligned", "rotated")
-        for place in NOISY
+        f"{spectrum}, {basis}, ν = {noise:g}": _gap(table, f"{spectrum}/{basis}", place)
+        for spectrum in (STEEP, "mild")
+        for basis in BASES
+        for place, noise in enumerate(table["noise"])
     }
 
 
@@ -76,8 +76,8 @@ QUADRATICS = Claim(
     statement="SSD beats SGD on noisy, ill-conditioned quadratics that are aligned "
     "with the axes, and loses its edge when they are rotated.",
     protocol="100 dimensions, mild and ill-conditioned spectra, aligned and rotated by "
-    "Haar measure, noise of 0, 0.1, 1 and 4 (ours: the figure's levels are lost), the "
-    "best step size at every step, 100 steps, 20 repetitions",
+    "Haar measure, noise of 0, 0.1, 1 and 4 (our choice; the paper's are not known), "
+    "the best step size at every step, 100 steps, 20 repetitions",
     trial=Calculation(
         quantity="log10 of the last loss, SSD less SGD",
         table=_table("quadratics"),
@@ -86,12 +86,12 @@ QUADRATICS = Claim(
     ),
     rule=(
         Condition(
-            text="aligned, at every noise level: SSD below SGD with 95 % confidence",
+            text="aligned, noisy: highest upper end of the 95 % intervals at most 0",
             measure=_highest_aligned,
             greatest=0.0,
         ),
         Condition(
-            text=f"rotated, at every noise level: SSD at most {EDGE:g} below SGD",
+            text=f"rotated, noisy: lowest mean at least -{EDGE:g}",
             measure=_lowest_rotated,
             least=-EDGE,
         ),
@@ -146,7 +146,7 @@ LEMMA_1 = Claim(
             greatest=4.0,
         ),
         Condition(
-            text="the stated factor lowers the mean error wherever there is noise",
+            text="mean error without a factor over that at the stated one: at least 1",
             measure=lambda e: float(
                 np.min([e.table["direction/gain"], e.table["sign/gain"]])
             ),
@@ -158,8 +158,8 @@ LEMMA_1 = Claim(
 LEMMA_2 = Claim(
     id="da-l2",
     source="Dissecting Adam, Lemma 2",
-    statement="Where X sign(Xᵀy) = c y, the iterates of sign descent stay proportional "
-    "to sign(Xᵀy); those of M-SVAG do not.",
+    statement="Where X sign(Xᵀy) = c y, the iterates of sign descent stay "
+    "proportional to sign(Xᵀy), which fails on new examples; those of M-SVAG do not.",
     protocol="the data of Wilson et al. (2017), 32 examples, least squares, full "
     "gradients, 800 steps",
     trial=Calculation(
@@ -186,6 +186,16 @@ LEMMA_2 = Claim(
             measure=lambda e: e.table["m_svag/short"],
             least=0.01,
         ),
+        Condition(
+            text="SSD, M-SSD and Adam: highest accuracy on new examples below 0.9",
+            measure=lambda e: max(e.table[f"{name}/accuracy"] for name in SIGNS),
+            greatest=0.9,
+        ),
+        Condition(
+            text="M-SVAG: all new examples right",
+            measure=lambda e: e.table["m_svag/accuracy"],
+            least=1.0,
+        ),
     ),
 )
 
@@ -196,7 +206,7 @@ def _slopes(table: Any) -> Mapping[str, Interval]:
         f"{method}, {basis}": Interval(
             table[f"{basis}/{name}/slope"], width * table[f"{basis}/{name}/slope_error"]
         )
-        for basis in ("aligned", "rotated")
+        for basis in BASES
         for name, method in (("svag", "SVAG"), ("sgd", "SGD"))
     }
 
@@ -211,7 +221,7 @@ def _over_bound(evidence: Evidence) -> float:
                 )
             )
         )
-        for basis in ("aligned", "rotated")
+        for basis in BASES
     )
 
 
@@ -232,9 +242,7 @@ THEOREM = Claim(
     rule=(
         Condition(
             text="SVAG: slopes of -0.9 or less",
-            measure=lambda e: max(
-                e.values[f"SVAG, {basis}"].mean for basis in ("aligned", "rotated")
-            ),
+            measure=lambda e: max(e.values[f"SVAG, {basis}"].mean for basis in BASES),
             greatest=-0.9,
         ),
         Condition(
@@ -244,9 +252,7 @@ THEOREM = Claim(
         ),
         Condition(
             text="SGD: slopes of -0.1 or more",
-            measure=lambda e: min(
-                e.values[f"SGD, {basis}"].mean for basis in ("aligned", "rotated")
-            ),
+            measure=lambda e: min(e.values[f"SGD, {basis}"].mean for basis in BASES),
             least=-0.1,
         ),
     ),

@@ -27,7 +27,7 @@ TEST_ACCURACY = Quantity(
     digits=2,
 )
 RATE = Quantity(
-    name="learning rate", of=lambda s: s.run.optimizer.learning_rate, digits=4
+    name="learning rate", of=lambda s: s.run.optimizer.learning_rate, digits=5
 )
 
 AS_FAST_AS_ADAM = (
@@ -54,7 +54,9 @@ def figure_1(rivals: Mapping[str, Optimizer]) -> Claim:
         "loss on the grid {1, 3, 6} x 10^m, ten other seeds",
         trial=_trial("mlp", rivals, FIRST, seeds=10),
         rule=AS_FAST_AS_ADAM,
-        figure=_drawing("figure-1-tuned", "Figure 1: an MLP", "784-128-64-10", 0.1),
+        figure=_drawing(
+            "figure-1-tuned", "Figure 1: an MLP", "784-128-64-10", (0.25, 0.6)
+        ),
     )
 
 
@@ -69,7 +71,9 @@ def figure_2(rivals: Mapping[str, Optimizer]) -> Claim:
         "loss on the grid {1, 3, 6} x 10^m, three other seeds",
         trial=_trial("mas_cnn", rivals, FIRST, seeds=3),
         rule=AS_FAST_AS_ADAM,
-        figure=_drawing("figure-2-tuned", "Figure 2: a CNN", "Two convolutions", 0.0),
+        figure=_drawing(
+            "figure-2-tuned", "Figure 2: a CNN", "Two convolutions", (0.0, 0.6)
+        ),
     )
 
 
@@ -88,7 +92,7 @@ def figure_3(decays: Mapping[str, Optimizer]) -> Claim:
             surely_below("decay 0.5", "decay 0.999", FINAL_LOSS),
         ),
         figure=_drawing(
-            "figure-3-tuned", "Figure 3: the decay factor", "784-128-64-10", 0.1
+            "figure-3-tuned", "Figure 3: the decay factor", "784-128-64-10", (0.3, 0.8)
         ),
     )
 
@@ -127,10 +131,12 @@ def _run(model: str, optimizer: Optimizer, rate: float) -> Run:
     )
 
 
-def _drawing(name: str, title: str, network: str, floor: float) -> Drawing:
+def _drawing(
+    name: str, title: str, network: str, limits: tuple[float, float]
+) -> Drawing:
     frame = Frame(
         title=f"MaS, {title}, every learning rate tuned",
         caption=f"{network}, batch 64, 5 epochs, reshuffled.",
-        limits=(floor, 1.2),
+        limits=limits,
     )
     return Drawing(name=name, draw=lambda e: plotting.losses(frame, e.runs, {}))

@@ -72,8 +72,10 @@ def test_module_returns_the_exit_code():
         ("reproduce", "one claim at least"),
         ("reproduce mas-9", "perhaps 'mas-"),
         ("reproduce mas-1 --output /proc/results", "Cannot write to /proc/results"),
-        ("report --results nowhere", "results must be a folder, got nowhere"),
+        ("report --results nowhere", "results must be a folder of tables"),
         ("report --output /proc/report.md", "Cannot write to /proc"),
+        ("report --output report.pdf", "must end in .html or .md, got report.pdf"),
+        ("report --verdicts nowhere.md", "existing text file with '<!-- verdicts -->'"),
         ("bench --rounds 0", "rounds must be an integer >= 1, got 0"),
     ],
 )

@@ -62,6 +62,7 @@ BAD_OPTIMIZERS = [
     ("options", (("beta", [1]),), "got [1]"),
     ("options", (("beta", 0.9), ("beta", 0.8)), "distinct"),
     ("options", ((3, 0.9),), "got 3"),
+    ("options", (("beta", 10**400),), "at most 2**53"),
     ("schedule", "cosine", "'cosine'"),
 ]
 BAD_SCHEDULES = [
@@ -227,7 +228,7 @@ def test_hash_sees_every_field_and_no_order():
 def test_equal_runs_have_equal_names():
     # An option of 0 equals one of 0.0, and the results of the two are the same.
     whole, real = (
-        dataclasses.replace(MAS, options=(("beta", beta),)) for beta in (0, 0.0)
+        dataclasses.replace(MAS, options=(("beta", beta),)) for beta in (0, -0.0)
     )
     assert whole == real
     assert identity.run_hash(dataclasses.replace(RUN, optimizer=whole)) == (

@@ -6,6 +6,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from experiments.commands import catalogue
+
 NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 
 
@@ -45,4 +47,5 @@ def test_a_notebook_runs_and_was_committed_with_the_same_outputs(path):
 
 
 def test_every_study_has_its_notebook():
-    assert {path.stem for path in NOTEBOOKS} >= {"mas"}
+    studies = {study.name for study in catalogue.STUDIES}
+    assert {path.stem for path in NOTEBOOKS} >= studies

@@ -23,8 +23,12 @@ def test_a_figure_has_axes_units_legend_and_every_curve():
     assert "nats" in axes.get_ylabel()
     assert axes.get_ylim() == (0.0, 2.0)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["MaS", "Adam", "SGD", "published, at end"]
-    line = next(line for line in axes.lines if line.get_label() == "MaS")
+    assert labels == [
+        "MaS (published: 0.50)",
+        "Adam (published: 0.50)",
+        "SGD (published: 0.90)",
+    ]
+    line = next(line for line in axes.lines if line.get_label().startswith("MaS"))
     np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [50, 1], [100, 0.5]])
     marks = {
         tuple(*line.get_xydata()) for line in axes.lines if len(line.get_xdata()) == 1
@@ -57,9 +61,8 @@ def test_a_diverged_run_is_in_the_caption():
         changed(lost, result=summary(lost.run, status="diverged").result),
         kept,
     ]
-    assert plotting.caption(FRAME.caption, runs).endswith(
-        "SGD: 1 of 2 diverged, at step 100, and left out."
-    )
+    text = plotting.caption(FRAME.caption, runs).replace("\n", " ")
+    assert text.endswith("SGD: 1 of 2 diverged, at step 100, and left out.")
     runs["SGD"] = runs["SGD"][:1]
     (axes,) = plotting.losses(FRAME, runs, {}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
