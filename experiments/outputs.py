@@ -39,7 +39,7 @@ def write(path: pathlib.Path, data: bytes) -> None:
       OutputError: it cannot be written; an older file is unharmed.
     """
     new = path.with_name(f".{path.name}-{os.getpid()}")
-    with _clear_refusal(path.parent):
+    with _clear_refusal(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             _write(new, data)
@@ -59,11 +59,11 @@ def _write(path: pathlib.Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _clear_refusal(folder: pathlib.Path) -> Iterator[None]:
+def _clear_refusal(place: pathlib.Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise OutputError(
-            f"Cannot write to {folder} ({error.strerror}): make room or give another "
-            f"place with --output; what is there is unharmed."
+            f"Cannot write to {place} ({error.strerror}): make room there or name "
+            f"another place; what is there is unharmed."
         ) from error

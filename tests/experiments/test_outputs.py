@@ -30,7 +30,7 @@ def test_a_writable_folder_is_made_and_left_empty(tmp_path):
 
 def test_a_full_disk_is_refused_and_nothing_is_harmed(tmp_path, full_disk):
     outputs.write(tmp_path / "old", b"precious")
-    with pytest.raises(OutputError, match="--output") as error:
+    with pytest.raises(OutputError, match="name another place") as error:
         outputs.check(tmp_path)
     assert_one_sentence(str(error.value))
     with pytest.raises(OutputError):
