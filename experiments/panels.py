@@ -58,10 +58,7 @@ def evaluations(
         for axes, panel in zip(all_axes, panels, strict=True):
             _draw_panel(axes, panel, curves)
         drawing.suptitle(title)
-        handles, labels = all_axes[0].get_legend_handles_labels()
-        drawing.legend(
-            handles, labels, loc="outside upper center", ncols=4, handlelength=4
-        )
+        all_axes[-1].legend(handlelength=4)
         text = plotting.caption(caption, curves, smoothed=False)
         drawing.supxlabel(text, fontsize=8, wrap=True)
     return drawing
