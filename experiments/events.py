@@ -1,6 +1,7 @@
 """The metrics of a run as TensorBoard shows them."""
 
 import contextlib
+import math
 import pathlib
 import time
 from collections.abc import Mapping
@@ -32,7 +33,11 @@ class Events:
         self._writer.write_event(Event(session_log=start, step=first_step))
 
     def write(self, row: Mapping[str, Any]) -> None:
-        """Adds a row of metrics: a scalar for every loss and every other number."""
+        """Adds a row of metrics: a scalar for every loss and every other number.
+
+        What is not finite, as at the end of a run that diverged, is in the table only:
+        tensorboardX would warn of it.
+        """
         now = time.time()
         last, losses = row["step"], row["losses"]
         scalars = [
@@ -41,6 +46,8 @@ class Events:
         ]
         scalars += [(k, last, row[k]) for k in row if k not in ("step", "losses")]
         for tag, step, value in scalars:
+            if not math.isfinite(value):
+                continue
             event = Event(wall_time=now, step=step, summary=summary.scalar(tag, value))
             self._writer.write_event(event)
         self._writer.flush()

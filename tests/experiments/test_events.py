@@ -1,5 +1,6 @@
 """TensorBoard's view of a run."""
 
+import math
 import pathlib
 
 from tensorboardX.proto import event_pb2
@@ -15,6 +16,16 @@ def events(path: pathlib.Path):
         read.append(event_pb2.Event.FromString(data[12 : 12 + size]))
         data = data[16 + size :]
     return read
+
+
+def test_what_is_not_finite_is_left_out_without_a_warning(store, folder, caplog):
+    with store.open(RUN) as handle:
+        handle.truncate_after(2)
+        handle.append([row(4) | {"train_loss": math.nan, "test_loss": math.inf}])
+    newest = max(folder.glob("events.*"), key=lambda path: path.suffix)
+    tags = {value.tag for event in events(newest) for value in event.summary.value}
+    assert tags == {"batch_loss"}
+    assert not caplog.records
 
 
 def test_tensorboard_sees_every_loss_once(store, folder):
