@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from experiments import plotting
 from experiments.results import Summary
 
@@ -48,10 +46,6 @@ def evaluations(
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    if len(curves) > len(plotting.STYLES):
-        raise ValueError(
-            f"curves must be at most {len(plotting.STYLES)}, got {len(curves)}."
-        )
     with mpl.rc_context(plotting.SETTINGS):
         drawing = Figure(figsize=(3.6 * len(panels), 3.8))
         all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
@@ -67,20 +61,15 @@ def evaluations(
 def _draw_panel(
     axes: "Axes", panel: Panel, curves: Mapping[str, Sequence[Summary]]
 ) -> None:
-    styled = zip(curves.items(), plotting.STYLES, strict=False)
-    for (label, runs), (colour, dashes) in styled:
-        whole = [s for s in runs if s.result.status == "finished"]
-        style = {"color": colour, "linestyle": dashes}
-        if not whole:
-            axes.plot([], [], label=f"{label} (diverged)", **style)
-            continue
-        values = np.stack([s.evaluations[panel.metric] for s in whole])
-        mean = values.mean(axis=0)
-        deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
-        steps = whole[0].evaluated
-        axes.plot(steps, mean, label=label, **style)
-        low, high = mean - deviation, mean + deviation
-        axes.fill_between(steps, low, high, color=colour, alpha=0.25, linewidth=0)
+    styled = zip(curves.items(), plotting.styles(len(curves)), strict=True)
+    for (label, runs), style in styled:
+        plotting.curve(
+            axes,
+            label,
+            runs,
+            lambda s: (s.evaluated, s.evaluations[panel.metric]),
+            style,
+        )
     axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
     if panel.log:
         axes.set_yscale("log")

@@ -8,7 +8,7 @@ figure can be read in grey.
 import dataclasses
 import io
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as MatplotlibFigure
 
+Style = tuple[str, str | tuple[int, tuple[float, ...]]]
+
 # Colour and dashes, in the order in which curves take them.
-STYLES = (
+STYLES: tuple[Style, ...] = (
     ("#0072B2", "solid"),
     ("#E69F00", (0, (6, 1.5))),
     ("#009E73", (0, (6, 1.5, 1.5, 1.5))),
@@ -77,20 +79,18 @@ def losses(
     import matplotlib as mpl
     from matplotlib.figure import Figure as MatplotlibFigure
 
-    if len(curves) > len(STYLES):
-        raise ValueError(f"curves must be at most {len(STYLES)}, got {len(curves)}.")
+    styled = zip(curves.items(), styles(len(curves)), strict=True)
     with mpl.rc_context(SETTINGS):
         drawing = MatplotlibFigure(figsize=(6.4, 4.4))
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
-        styled = zip(curves.items(), STYLES, strict=False)
-        for (label, runs), (colour, dashes) in styled:
+        for (label, runs), style in styled:
             value = published.get(label)
             name = label if value is None else f"{label} (published: {value:.2f})"
-            _draw_curve(axes, name, runs, colour, dashes)
+            curve(axes, name, runs, lambda s: (s.steps, s.loss), style)
             if label in published:
                 mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
-                axes.plot(last, published[label], color=colour, zorder=3, **mark)
+                axes.plot(last, published[label], color=style[0], zorder=3, **mark)
         axes.set(
             title=frame.title,
             xlabel="step (mini-batches)",
@@ -131,24 +131,55 @@ def caption(
     return textwrap.fill(" ".join(sentences), 100)
 
 
-def _draw_curve(
+def curve(
     axes: "Axes",
     label: str,
     runs: Sequence[Summary],
-    colour: str,
-    dashes: str | tuple[int, tuple[float, ...]],
+    of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
+    style: Style,
 ) -> None:
+    """Draws mean and standard deviation over the seeds; a run that diverged has none.
+
+    Args:
+      axes: to draw on.
+      label: of the curve.
+      runs: they differ in their seed.
+      of: the steps and values of a run.
+      style: colour and dashes.
+    """
     whole = [s for s in runs if s.result.status == "finished"]
     if not whole:
+        colour, dashes = style
         axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (diverged)")
         return
-    losses = np.stack([s.loss for s in whole])
-    mean, deviation = (
-        losses.mean(axis=0),
-        losses.std(axis=0, ddof=min(1, len(whole) - 1)),
-    )
-    steps = whole[0].steps
+    steps = of(whole[0])[0]
+    values = np.stack([of(summary)[1] for summary in whole])
+    deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
+    band(axes, steps, values.mean(axis=0), deviation, label, style)
+
+
+def band(
+    axes: "Axes",
+    steps: np.ndarray,
+    mean: np.ndarray,
+    spread: np.ndarray,
+    label: str,
+    style: Style,
+) -> None:
+    """Draws a curve with a band of its spread to either side."""
+    colour, dashes = style
     axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
     axes.fill_between(
-        steps, mean - deviation, mean + deviation, color=colour, alpha=0.25, linewidth=0
+        steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0
     )
+
+
+def styles(count: int) -> tuple[Style, ...]:
+    """The styles of this many curves.
+
+    Raises:
+      ValueError: there are not as many.
+    """
+    if count > len(STYLES):
+        raise ValueError(f"curves must be at most {len(STYLES)}, got {count}.")
+    return STYLES[:count]

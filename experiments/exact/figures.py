@@ -8,10 +8,9 @@ import numpy as np
 
 from experiments.exact import Table
 from experiments.exact.problems import BASES, SPECTRA
-from experiments.plotting import SETTINGS, STYLES
+from experiments.plotting import SETTINGS, STYLES, band
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -44,7 +43,7 @@ def quadratics(table: Table) -> "Figure":
                     np.asarray(table[f"{kind}/{method}/{what}"])[k]
                     for what in ("mean", "deviation")
                 )
-                _curve(axes, steps, mean, deviation, method.upper(), style)
+                band(axes, steps, mean, deviation, method.upper(), style)
             axes.set(xlim=(0, steps[-1]), ylim=_limits(table, kind))
         row[0].set_ylabel(f"{kind.replace('/', ', ')}\nlog₁₀ loss")
     for axes, level in zip(grid[0], noise, strict=True):
@@ -113,7 +112,7 @@ def idealized_svag(table: Table) -> "Figure":
             )
             label = f"{label}: slope {slope:.3f}"
             # Step 0 has no place on a log scale.
-            _curve(axes, steps[1:], mean[1:], width * error[1:], label, style)
+            band(axes, steps[1:], mean[1:], width * error[1:], label, style)
         colour, dashes = STYLES[2]
         bound = np.asarray(table[f"{basis}/bound"])[1:]
         axes.plot(
@@ -152,20 +151,6 @@ def _grid(
     drawing = Figure(figsize=size)
     grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
     return drawing, grid
-
-
-def _curve(
-    axes: "Axes",
-    steps: np.ndarray,
-    mean: np.ndarray,
-    spread: np.ndarray,
-    label: str,
-    style: tuple,
-) -> None:
-    colour, dashes = style
-    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
-    band = {"color": colour, "alpha": 0.25, "linewidth": 0}
-    axes.fill_between(steps, mean - spread, mean + spread, **band)
 
 
 def _limits(table: Table, kind: str) -> tuple[float, float]:
