@@ -3,7 +3,11 @@
 0: done. 1: done, but a run diverged. 2: refused, with one sentence. 130: interrupted.
 """
 
+import contextlib
 import importlib
+import io
+import itertools
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -52,9 +56,7 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         if not name.startswith("-") and name not in COMMANDS:
             raise config.unknown("command", name, COMMANDS)
-        chosen = extras.subcommand_cli_from_dict(
-            COMMANDS, prog=PROGRAM, description=DESCRIPTION, args=[name, *arguments[1:]]
-        )
+        chosen = _parse([name, *arguments[1:]])
     except config.ConfigError as error:
         return _refuse(error)
     # After the command line has been read: these load NumPy.
@@ -67,6 +69,36 @@ def _run(arguments: Sequence[str]) -> int:
         return command.run(chosen)
     except (config.ConfigError, DataError, OutputError, RunError) as error:
         return _refuse(error)
+
+
+def _parse(arguments: list[str]) -> Any:
+    box = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(box):
+            return extras.subcommand_cli_from_dict(
+                COMMANDS, prog=PROGRAM, description=DESCRIPTION, args=arguments
+            )
+    except SystemExit as end:
+        if not end.code:  # help was asked for
+            raise
+        said = box.getvalue()
+        near = re.search("Perhaps you meant.*?(--[a-z-]+)", said, re.DOTALL)
+        hint = f"perhaps {near[1]}, " if near and near[1] not in arguments else ""
+        raise config.ConfigError(
+            f"{_first_paragraph(said)}: {hint}see {PROGRAM} {arguments[0]} --help."
+        ) from end
+
+
+def _first_paragraph(box: str) -> str:
+    """What tyro says first, out of the frame that it draws around all it says."""
+    lines = [line.strip("│| ") for line in box.splitlines()[1:]]
+    inner = itertools.dropwhile(_is_rule, lines)
+    said = itertools.takewhile(lambda line: not _is_rule(line), inner)
+    return " ".join(said).rstrip(".").replace(". ", "; ")
+
+
+def _is_rule(line: str) -> bool:
+    return not line.strip("─╰╯-+")
 
 
 def _refuse(error: Exception) -> int:

@@ -87,11 +87,24 @@ def test_bad_input_is_refused_in_one_sentence(command, tmp_path, line, says):
     assert not list(tmp_path.rglob("metrics.jsonl"))
 
 
-def test_a_mistyped_option_is_refused_with_the_nearest(command, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        command("train", "--optimzer", "mas")
-    assert exit_.value.code == 2
-    assert "--optimizer" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("train --optimzer mas", "--optimzer, mas: perhaps --optimizer, see"),
+        (
+            "train --learning-rate 0.1",
+            "--learning-rate, 0.1: see python -m experiments",
+        ),
+        ("train --epochs five", "--epochs"),
+        ("report --runs x", "--runs"),
+        ("bench --parts foo", "'foo'"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_refused_in_one_sentence(command, line, says):
+    code, out, error = command(*line.split())
+    assert (code, out) == (2, "")
+    assert says in error
+    assert_one_sentence(error.rstrip("\n"))
 
 
 def test_train_stores_every_seed_and_never_trains_it_again(
