@@ -78,7 +78,7 @@ def test_reproduce_does_again_only_what_is_missing(
     code, out, _ = command("reproduce", "all")
     assert code == 0
     assert (
-        "6 runs; 1 of them have no results in runs/results, which take about 0 minutes."
+        "6 runs; 1 of them have no results in runs/results, which take about 0 seconds."
         in out
     )
     assert contents(folder) == before
