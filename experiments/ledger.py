@@ -180,8 +180,9 @@ def _not_tried(claim: Claim, why: str) -> Judgement:
 
 def _lack(known: Plan, missing: Sequence[config.Run]) -> str:
     if not known.whole:
-        tried = sum(len(found.tried) for found in known.searches.values())
-        return f"searching for step sizes, {tried} runs so far"
+        searches = known.searches.values()
+        tried = {s.run for found in searches for s in found.tried.values()}
+        return f"searching for step sizes, {len(tried)} runs so far"
     return f"{len(missing)} of {len(known.every)} runs are missing"
 
 
