@@ -38,7 +38,7 @@ class Items:
 
 
 @dataclasses.dataclass(frozen=True)
-class Tiles:
+class TableBlock:
     """A table: its head and its rows."""
 
     head: tuple[str, ...]
@@ -53,7 +53,7 @@ class Image:
     shows: str
 
 
-Block = Heading | Text | Code | Items | Tiles | Image
+Block = Heading | Text | Code | Items | TableBlock | Image
 
 # Readable on a telephone, in the dark and on paper; no script, nothing from elsewhere.
 STYLE = """
@@ -101,7 +101,7 @@ def _markdown(block: Block, beside: pathlib.Path) -> str:
             return f"    {text}"
         case Items(texts):
             return "\n".join(f"- {text}" for text in texts)
-        case Tiles(head, rows):
+        case TableBlock(head, rows):
             lines = [head, ("---",) * len(head), *rows]
             return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in lines)
         case Image(path, shows):
@@ -123,7 +123,7 @@ def _html(block: Block) -> str:
             return f"<p><code>{html.escape(text)}</code></p>"
         case Items(texts):
             return f"<ul>{''.join(f'<li>{html.escape(t)}</li>' for t in texts)}</ul>"
-        case Tiles(head, rows):
+        case TableBlock(head, rows):
             parts = [_row(head, "th"), *(_row(row, "td") for row in rows)]
             return f'<div class="wide"><table>{"".join(parts)}</table></div>'
         case Image(path, shows):

@@ -20,13 +20,11 @@ class Panel:
       metric: a name among the evaluations.
       label: of the vertical axis, with its unit.
       limits: of the vertical axis.
-      log: whether that axis is logarithmic.
     """
 
     metric: str
     label: str
     limits: tuple[float, float]
-    log: bool = False
 
 
 def evaluations(
@@ -71,5 +69,3 @@ def _draw_panel(
             style,
         )
     axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
-    if panel.log:
-        axes.set_yscale("log")

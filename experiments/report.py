@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from experiments import calculations, ledger, results
 from experiments.calculations import Calculated
 from experiments.claims import Calculation, Claim, Study, Table, Training
-from experiments.document import Block, Code, Heading, Image, Items, Text, Tiles
+from experiments.document import Block, Code, Heading, Image, Items, TableBlock, Text
 from experiments.intervals import interval
 from experiments.ledger import Judgement
 from experiments.results import Summary
@@ -53,9 +53,9 @@ def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
     return ledger.judge(claim, functools.partial(results.load, folder), table)
 
 
-def overview(judgements: Sequence[Judgement]) -> Tiles:
+def overview(judgements: Sequence[Judgement]) -> TableBlock:
     """One row a claim."""
-    return Tiles(
+    return TableBlock(
         head=("claim", "what is said", "published", "measured", "verdict"),
         rows=tuple(
             (j.claim.id, j.claim.statement, published(j), measured(j), str(j.verdict))
@@ -64,9 +64,9 @@ def overview(judgements: Sequence[Judgement]) -> Tiles:
     )
 
 
-def verdicts(judgements: Sequence[Judgement]) -> Tiles:
+def verdicts(judgements: Sequence[Judgement]) -> TableBlock:
     """One short row a claim."""
-    return Tiles(
+    return TableBlock(
         head=("claim", "what is said", "verdict"),
         rows=tuple((j.claim.id, j.claim.statement, str(j.verdict)) for j in judgements),
     )
@@ -104,7 +104,7 @@ def measured(judgement: Judgement) -> str:
     return "; ".join(f"{label}: {value.text(shown)}" for label, value in values)
 
 
-def numbers(judgement: Judgement) -> Tiles:
+def numbers(judgement: Judgement) -> TableBlock:
     """One row a label: what was measured, and what was published of it."""
     claim, evidence = judgement.claim, judgement.evidence
     assert evidence is not None
@@ -124,10 +124,10 @@ def numbers(judgement: Judgement) -> Tiles:
             values = [one.of(summary) for summary in evidence.runs[label]]
             row.append(interval(values).text(one.digits))
         rows.append(tuple(row))
-    return Tiles(head=(*head, *(one.name for one in more)), rows=tuple(rows))
+    return TableBlock(head=(*head, *(one.name for one in more)), rows=tuple(rows))
 
 
-def findings(judgement: Judgement) -> Tiles:
+def findings(judgement: Judgement) -> TableBlock:
     """One row a condition of the rule, with what was found if the claim was tried."""
     found = {finding.condition.text: finding for finding in judgement.findings}
     rows = []
@@ -137,7 +137,7 @@ def findings(judgement: Judgement) -> Tiles:
         if finding:
             outcome = (f"{finding.value:.4g}", "yes" if finding.holds else "no")
         rows.append((condition.text, *outcome))
-    return Tiles(head=("the rule", "measured", "met"), rows=tuple(rows))
+    return TableBlock(head=("the rule", "measured", "met"), rows=tuple(rows))
 
 
 def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:

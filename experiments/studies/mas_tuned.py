@@ -6,6 +6,7 @@ with a seed of its own; then they run from other seeds, reshuffled in every epoc
 are compared seed by seed.
 """
 
+import dataclasses
 from collections.abc import Mapping
 
 from experiments import plotting, tuning
@@ -122,9 +123,7 @@ def _trial(
 def _run(model: str, optimizer: Optimizer, rate: float) -> Run:
     return Run(
         model=model,
-        optimizer=Optimizer(
-            name=optimizer.name, learning_rate=rate, options=optimizer.options
-        ),
+        optimizer=dataclasses.replace(optimizer, learning_rate=rate),
         epochs=5,
         eval_every=937,
         seed=SEARCH_SEED,
