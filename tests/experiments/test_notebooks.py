@@ -12,13 +12,18 @@ NOTEBOOKS = sorted((pathlib.Path(__file__).parents[2] / "notebooks").glob("*.ipy
 
 
 def texts(notebook):
-    """What the cells print and tell, without their pictures."""
-    return [
-        output.get("text") or output["data"].get("text/markdown", output["data"])
-        for cell in notebook.cells
-        for output in cell.get("outputs", [])
-        if "image/png" not in output.get("data", {})
-    ]
+    """What the cells print and tell, without their pictures.
+
+    A text for each cell: in how many pieces a kernel sends it depends on the time.
+    """
+    return ["".join(_texts(cell)) for cell in notebook.cells]
+
+
+def _texts(cell):
+    for output in cell.get("outputs", []):
+        data = output.get("data", {})
+        if "image/png" not in data:
+            yield output.get("text") or data.get("text/markdown", str(data))
 
 
 def pictures(notebook):
