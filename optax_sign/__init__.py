@@ -3,6 +3,7 @@
 from optax_sign import theory
 from optax_sign._adarem_s import adarem_s
 from optax_sign._gradient_variance import value_and_grad_and_variance
+from optax_sign._hyperball import hyperball
 from optax_sign._oscillation import (
     Oscillation,
     TrackOscillationState,
@@ -40,6 +41,7 @@ __all__ = [
     "adam_star",
     "adarem",
     "adarem_s",
+    "hyperball",
     "m_sgd",
     "m_ssd",
     "m_svag",

@@ -45,6 +45,16 @@ def scale_by_resilience(
     no minus sign: chain ``optax.scale_by_learning_rate`` after it. For a complex
     leaf, :math:`g m` is the real part of :math:`\bar g m`.
 
+    In a chain :math:`g_t` is whatever comes in, and :math:`m_t` the average of that;
+    its signs are what never changes. After clipping, one outlier cannot hold
+    :math:`\max |m_t|` far above all others for the next :math:`1/(1-\beta)` steps;
+    before ``optax.trace``, the momentum adds up what is scaled already. After
+    ``optax.scale_by_adam()`` the directions of Adam agree or do not, as averages
+    themselves more often than gradients, and the unit of the gradients matters no
+    more. After ``optax.scale_by_sign()``, :math:`m_t \in [-1, 1]` is how one-sided a
+    sign was, and the update, in [-2, 2], is a sign no more; a sign after this link
+    undoes it.
+
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
     Args:
@@ -75,6 +85,15 @@ def scale_by_resilience(
     >>> _, state = tx.update(jnp.array([2.0, 2.0]), state)
     >>> tx.update(jnp.array([1.0, -1.0]), state)[0]  # agrees, disagrees
     Array([ 1.5, -0.5], dtype=float32)
+
+    Between clipping and momentum:
+
+    >>> import optax
+    >>> clip, momentum = optax.clip_by_global_norm(1.0), optax.trace(0.9)
+    >>> tx = optax.chain(clip, scale_by_resilience(beta=0.5), momentum)
+    >>> _, state = tx.update(jnp.array([64.0, -64.0]), tx.init(jnp.zeros(2)))
+    >>> state[1].mu.round(2)  # half of the gradient at norm 1
+    Array([ 0.35, -0.35], dtype=float32)
     """
     check_range("beta", beta, 0.0, 1.0)
     check_range("decay", decay, 0.0, 1.0, closed_high=True)

@@ -78,7 +78,7 @@ def project_to_sphere(
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
-        _require(params, "project_to_sphere")
+        require_params(params, "project_to_sphere")
         moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
         target = _norms(params, scope) if radius is None else radius
         target = jnp.asarray(target, state.radius.dtype)
@@ -170,7 +170,7 @@ def scale_by_sphere_learning_rate(
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
-        _require(params, "scale_by_sphere_learning_rate")
+        require_params(params, "scale_by_sphere_learning_rate")
         dtype = state.flat_norm.dtype
         measured = _norms(params, scope).astype(dtype)
         first = state.count == 0
@@ -209,7 +209,7 @@ def scale_by_sphere_learning_rate(
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _require(params: Any, link: str) -> None:
+def require_params(params: Any, link: str) -> None:
     if params is None:
         raise ValueError(f"params must be given to {link}'s update, got None.")
 
@@ -231,11 +231,11 @@ def _norms(tree, scope):
     """Norm of the whole tree, shape (), or of each leaf, shape (leaves,)."""
     leaves = [_moments.widen(leaf) for leaf in jax.tree.leaves(tree)]
     if scope == "global" or not leaves:
-        return _norm(leaves) if scope == "global" else jnp.zeros([0])
-    return jnp.stack([_norm([leaf]) for leaf in leaves])
+        return norm_of(leaves) if scope == "global" else jnp.zeros([0])
+    return jnp.stack([norm_of([leaf]) for leaf in leaves])
 
 
-def _norm(leaves):
+def norm_of(leaves):
     """Norm of all leaves together; their squares may over- or underflow."""
     peak = jnp.zeros([])
     for leaf in leaves:

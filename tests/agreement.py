@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import optax
 
+from .catalogue import RESILIENCE
 from .reference import moments, oscillation, resilience, sphere, variance_adaptation
 
 STEPS = 60
@@ -70,12 +71,20 @@ def directed_factors(start, gradients, *, direction=None, **options):
     ]
 
 
+def around_resilience(start, gradients, *, inner, **options):
+    """Hyperball around the `inner` of its row in the catalogue."""
+    del inner
+    directions = resilience.resilient_gradients(gradients, **RESILIENCE)
+    return sphere.hyperball(start, directions, **options)
+
+
 # The updates of a link whose transcription gives something a little different.
 UPDATES_OF_LINKS = {
     variance_adaptation.factors: directed_factors,
     resilience.resilient_gradients: lambda start, gradients, **options: (
         resilience.resilient_gradients(gradients, **options)
     ),
+    sphere.hyperball: around_resilience,
     oscillation.path_length: lambda start, gradients: gradients,
 }
 

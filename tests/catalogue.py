@@ -5,6 +5,7 @@ of the public surface take it from there.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,6 +46,11 @@ class Row:
     def public_name(self) -> str:
         """The name in `optax_sign` that this row calls."""
         return self.factory.__name__
+
+    @property
+    def decays(self) -> bool:
+        """Whether the factory takes a weight decay."""
+        return "weight_decay" in inspect.signature(self.factory).parameters
 
     def make(self, **changes: Any) -> optax.GradientTransformationExtraArgs:
         """Call the factory with the row's options, changed as given."""
@@ -214,6 +220,14 @@ LINKS = [
         "leaf",
         link=True,
         needs_params=True,
+    ),
+    _row(
+        optax_sign.hyperball,
+        sphere.hyperball,  # of given directions: those of `inner` are the reader's
+        {**RATE, "inner": optax_sign.scale_by_resilience(**RESILIENCE)},
+        link=True,
+        needs_params=True,
+        state_bytes=(4, 2),  # of `inner`
     ),
     _row(
         optax_sign.track_oscillation,

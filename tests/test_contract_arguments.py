@@ -6,6 +6,7 @@ import re
 
 import jax
 import jax.numpy as jnp
+import optax
 import pytest
 
 import optax_sign
@@ -71,6 +72,14 @@ ARGUMENTS = {
     "adarem_s": {
         **{**SPHERE_RATES, **RESILIENT},
         **{"radius": POSITIVE, "sphere_scope": SPHERES},
+    },
+    "hyperball": {
+        "inner": (
+            "an optax.GradientTransformation",
+            [optax.identity(), optax.scale_by_adam()],
+            [None, 0.1],
+        ),
+        "learning_rate": NOT_NEGATIVE,
     },
     "scale_by_variance_adaptation": {**ADAPTED, "factor": FACTORS},
     "scale_by_resilience": RESILIENT,

@@ -37,7 +37,9 @@ def test_inject_hyperparams_equals_plain(row):
 
 @rated
 def test_a_constant_schedule_equals_the_number(row):
-    options = {"learning_rate": 0.125, "weight_decay": 0.25}
+    options = {"learning_rate": 0.125}
+    if row.decays:
+        options["weight_decay"] = 0.25
     schedules = {name: lambda _, v=value: v for name, value in options.items()}
     plain, _ = run(row, row.make(**options))
     scheduled, _ = run(row, row.make(**schedules))

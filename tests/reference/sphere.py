@@ -1,4 +1,4 @@
-"""Training on a sphere: the projection, the sphere learning rate (SLR), AdaRem-S."""
+"""Training on a sphere: projection, sphere learning rate (SLR), AdaRem-S, Hyperball."""
 
 import numpy as np
 
@@ -159,3 +159,19 @@ def adarem_s(
         update |= dict(zip(elsewhere, outer, strict=True))
         result.append([update[k] for k in range(len(parameters))])
     return result
+
+
+def hyperball(
+    parameters: Leaves, directions: Steps, *, learning_rate: Schedule
+) -> Steps:
+    """θ_{t+1} = R (θ_t + u_t)/‖θ_t + u_t‖ leaf by leaf, for given directions d_t.
+
+    u_t = -η_t R d_t/‖d_t‖ with R = ‖θ_0‖, and u_t = 0 where d_t = 0.
+    """
+    radii = [norm([leaf]) for leaf in float64(parameters)]
+    steps = []
+    for t, direction in enumerate(directions):
+        eta = value_at(learning_rate, t)
+        leaves = zip(radii, float64(direction), strict=True)
+        steps.append([-eta * radius * ratio(d, norm([d])) for radius, d in leaves])
+    return project_to_sphere(parameters, steps, scope="leaf")

@@ -1,0 +1,97 @@
+"""Hyperball: any direction at a fixed length, weights at a fixed norm."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from optax_sign import _moments, _sphere
+from optax_sign._chain import chain_with_decay
+
+
+def hyperball(
+    inner: optax.GradientTransformation, learning_rate: optax.ScalarOrSchedule
+) -> optax.GradientTransformationExtraArgs:
+    r"""Turn each kernel by a set angle a step along any direction, at a fixed norm.
+
+    .. math::
+      u_t &= -\eta_t \, R \, d_t / \|d_t\| \\
+      \theta_{t+1} &= R \, (\theta_t + u_t) / \|\theta_t + u_t\|
+
+    for each leaf :math:`\theta` by itself, with :math:`R = \|\theta_0\|`,
+    :math:`\eta_t` = ``learning_rate`` and :math:`d_t` the direction of ``inner``. How
+    long :math:`d_t` is does not matter, nor how large the weights are: :math:`\eta_t`
+    has no unit, and where :math:`d_t \perp \theta_t`, as the gradients of
+    scale-invariant weights are, every step turns a leaf by :math:`\arctan \eta_t`. That
+    is why one rate is meant to serve networks of all widths. Where :math:`d_t = 0`,
+    nothing moves.
+
+    For kernels only: a leaf that starts at 0 stays there, and norms of biases and of
+    the scales of normalisation layers should not be fixed. Give these to another
+    member of ``optax.partition``, as below. Weight decay has no use: the norm is
+    fixed. For another :math:`R`, rescale the initial weights.
+
+    State: that of ``inner``, and one number a sphere: one for each leaf.
+
+    Args:
+      inner: a link that emits directions, without learning rate and minus sign:
+        ``optax.scale_by_adam()``, ``optax.contrib.scale_by_muon(...)``,
+        :func:`scale_by_resilience`. A whole optimizer needs its sign back:
+        ``optax.chain(mas(1.0), optax.scale(-1.0))``.
+      learning_rate: length of a step relative to :math:`R`, not negative, a number or
+        a schedule over the step.
+
+    Returns:
+      The optimizer.
+
+    Raises:
+      ValueError: an argument is out of range, or ``update`` gets no parameters.
+
+    Source: Hyperball optimization (arXiv 2606.16899).
+
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import optax
+    >>> from optax_sign import hyperball
+    >>> def label(params):
+    ...     return jax.tree.map(lambda p: "kernel" if p.ndim >= 2 else "rest", params)
+    >>> kernels = hyperball(optax.scale_by_adam(), 0.01)
+    >>> tx = optax.partition({"kernel": kernels, "rest": optax.adam(0.001)}, label)
+    >>> params = {"w": jnp.array([[3.0], [4.0]]), "b": jnp.zeros(1)}
+    >>> grads = {"w": jnp.array([[4.0], [-3.0]]), "b": jnp.ones(1)}
+    >>> updates, _ = tx.update(grads, tx.init(params), params)
+    >>> optax.tree.norm(optax.apply_updates(params, updates)["w"]).round(4)
+    Array(5., dtype=float32)
+    """
+    if not isinstance(inner, optax.GradientTransformation):
+        raise ValueError(
+            f"inner must be an optax.GradientTransformation, got {inner!r}."
+        )
+    # optax.scale_by_trust_ratio does for well-scaled float32 leaves only. It squares in
+    # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
+    # a direction too small to square stays as it is, and bfloat16 is coarse. It also
+    # fails where a parameter has no gradient (None).
+    steps = chain_with_decay(
+        inner,
+        optax.stateless(_as_long_as_the_parameters),
+        learning_rate=learning_rate,
+        weight_decay=0.0,
+        mask=None,
+    )
+    return optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
+
+
+def _as_long_as_the_parameters(directions, params):
+    r"""``‖θ‖ d/‖d‖`` for each leaf, and 0 where ``d`` is."""
+    _sphere.require_params(params, "hyperball")
+
+    def leaf(direction, parameter):
+        if direction is None:
+            return None
+        wide = _moments.widen(direction)
+        dtype = wide.real.dtype
+        length = _sphere.norm_of([wide]).astype(dtype)
+        norm = _sphere.norm_of([_moments.widen(parameter)]).astype(dtype)
+        # Two factors, as their quotient overflows where the direction is tiny.
+        return wide / jnp.where(length == 0, 1, length) * norm
+
+    return jax.tree.map(leaf, directions, params, is_leaf=_moments.is_none)
