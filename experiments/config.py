@@ -13,7 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 DATASETS = ("fashion_mnist", "cifar10", "cifar100", "war_and_peace")
-MODELS = ("mlp", "mas_cnn", "p1_cnn", "p2_cnn", "wrn_40_4", "char_lstm")
+MODELS = (
+    *("mlp", "mas_cnn", "p1_cnn", "p2_cnn", "wrn_40_4", "char_lstm"),
+    *("resnet_8_8", "resnet_8_16"),
+)
 OPTIMIZERS = (
     *("ssd", "m_sgd", "m_ssd", "mas", "svag", "m_svag"),
     *("adam_star", "adarem", "adarem_s"),
@@ -126,6 +129,8 @@ class Run:
       augment: whether training images are cropped, mirrored and distorted at random.
       l2: factor of the penalty l2/2 ||w||^2 that is trained on with the loss, over all
         parameters of two or more dimensions: weights, not biases or scales.
+      track_oscillation: whether evaluations measure how much the parameters oscillated
+        since the one before.
       eval_every: steps between two evaluations.
       seed: of initialisation, shuffling, augmentation and dropout.
     """
@@ -139,6 +144,7 @@ class Run:
     shuffle: bool = True
     augment: bool = False
     l2: float = 0.0
+    track_oscillation: bool = False
     eval_every: int = 500
     seed: int = 0
 
@@ -162,7 +168,7 @@ class Run:
             _check_int("epochs", self.epochs, 1)
         if self.steps is not None:
             _check_int("steps", self.steps, 1)
-        for name in ("shuffle", "augment"):
+        for name in ("shuffle", "augment", "track_oscillation"):
             value = getattr(self, name)
             if not isinstance(value, bool):
                 raise ConfigError(f"{name} must be true or false, got {value!r}.")

@@ -10,21 +10,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from flax import nnx
 
-from experiments import (
-    config,
-    data,
-    evaluation,
-    inputs,
-    models,
-    optimizers,
-    recurrence,
-)
-from optax_sign.nnx import value_and_grad_and_variance
+import optax_sign
+from experiments import config, data, evaluation, inputs, optimizers
+from experiments.network import Network
+from experiments.oscillation_windows import track_in_windows
+from experiments.scale_invariance import scale_invariant
 
 PyTree = Any
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
+OSCILLATION = ("oscillation", "unmoved")  # of the runs that track it
 
 # What a key is folded with, for each of its uses.
 _INITIALISE, _SHUFFLE, _DROP, _AUGMENT = range(4)
@@ -48,11 +43,15 @@ class Learner:
       total_steps: length of a run.
       steps_per_epoch: full batches in the training set.
       batch_size: examples a step.
+      metrics: what an evaluation measures.
       abstract: shapes and dtypes of the state.
     """
 
     def __init__(self, run: config.Run, dataset: data.Dataset) -> None:
-        """Builds the network and the optimizer in the abstract: nothing is computed.
+        """Builds the network and the optimizer in the abstract.
+
+        Nothing is computed, unless the optimizer asks which weights are followed by a
+        normalisation layer.
 
         Raises:
           ConfigError: the run does not fit the data set, the optimizer or the network.
@@ -64,26 +63,25 @@ class Learner:
         self._eval_every = min(run.eval_every, self.total_steps)
         self._run = run
         self._train_size = train_size
-        self._classes = dataset.num_classes
         self._kind = dataset.kind
-        self._optimizer = optimizers.make(run.optimizer, self.total_steps)
+        self._network = Network(run.model, dataset.num_classes)
+        inputs.check(run, dataset, self._network.input_shape, self._network.streams)
+        self._learns_by = self._optimizer = self._make_optimizer(dataset)
         self._wants_variance = optimizers.needs_variance(run.optimizer)
-        network: Any = nnx.eval_shape(lambda: self._network(jax.random.key(0)))
-        network.eval()
-        self._evaluating, *_ = _split(network)
-        network.train()
-        self._training, _, self._random, other = _split(network)
-        self._carried = recurrence.positions(network)
-        self._parallel = recurrence.streams(network)
-        inputs.check(run, dataset, network.input_shape, self._parallel)
+        self.metrics: tuple[str, ...] = METRICS
+        if run.track_oscillation:
+            window = track_in_windows(self._eval_every)
+            self._optimizer = optax.chain(self._learns_by, window)
+            self.metrics += OSCILLATION
         self.abstract = jax.eval_shape(self.start, jax.random.key(0))
         if self._wants_variance:
             self._check_variance(dataset)
 
     @property
     def state_bytes(self) -> int:
-        """Size of the optimizer's state."""
-        leaves = jax.tree.leaves(self.abstract.optimizer)
+        """Size of the optimizer's state, without what only measures."""
+        state = jax.eval_shape(self._learns_by.init, self.abstract.params)
+        leaves = jax.tree.leaves(state)
         return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
     def interval(self, step: int) -> tuple[int, int]:
@@ -93,8 +91,7 @@ class Learner:
 
     def start(self, key: jax.Array) -> State:
         """The state before the first step."""
-        network = self._network(jax.random.fold_in(key, _INITIALISE))
-        _, params, _, other = _split(network)
+        params, other = self._network.start(jax.random.fold_in(key, _INITIALISE))
         return State(
             step=jnp.zeros((), jnp.int32),
             losses=jnp.zeros(self._eval_every),
@@ -154,29 +151,38 @@ class Learner:
         test_images: jax.Array,
         test_labels: jax.Array,
     ) -> dict[str, jax.Array]:
-        """The four `METRICS`, on the test set and as much of the training set.
+        """The `metrics`, on the test set and as much of the training set.
 
         Without augmentation, dropout and penalty; a recurrent network starts both sets
-        from zero, and reads on through their batches.
+        from zero, and reads on through their batches. Oscillation is that of the steps
+        since the last evaluation.
         """
-        unused = self._random_at(jax.random.key(0), state.step)
-        start = recurrence.reset(state.other, self._carried)
 
         def predict(other: PyTree, images: jax.Array) -> tuple[jax.Array, PyTree]:
-            model = nnx.merge(self._evaluating, state.params, unused, other)
-            logits = model(inputs.prepare(images, self._kind))
-            return logits, _split(model)[3]
+            prepared = inputs.prepare(images, self._kind)
+            return self._network.predict(state.params, other, prepared)
 
         measure = partial(
             evaluation.loss_and_accuracy,
             predict,
-            start,
-            batch=self._parallel or evaluation.BATCH,
+            self._network.forget(state.other),
+            batch=self._network.streams or evaluation.BATCH,
         )
         size = len(test_labels)
         train = measure(images[:size], labels[:size])
-        test = measure(test_images, test_labels)
-        return dict(zip(METRICS, (*train, *test), strict=True))
+        measured = (*train, *measure(test_images, test_labels))
+        if self._run.track_oscillation:
+            measured += tuple(optax_sign.oscillation(state.optimizer))
+        return dict(zip(self.metrics, measured, strict=True))
+
+    def _make_optimizer(
+        self, dataset: data.Dataset
+    ) -> optax.GradientTransformationExtraArgs:
+        optimizer, found = self._run.optimizer, None
+        if optimizers.needs_scale_invariance(optimizer):
+            mask = scale_invariant(self._network, dataset)
+            found = mask if any(jax.tree.leaves(mask)) else None
+        return optimizers.make(optimizer, self.total_steps, scale_invariant=found)
 
     def _check_variance(self, dataset: data.Dataset) -> None:
         if self.batch_size < 2:
@@ -196,34 +202,24 @@ class Learner:
                 f"{error}"
             ) from error
 
-    def _network(self, key: jax.Array) -> nnx.Module:
-        return models.MODELS[self._run.model](self._classes, nnx.Rngs(key))
-
     def _step(
         self, state: State, key: jax.Array, images: jax.Array, labels: jax.Array
     ) -> State:
-        streams = self._random_at(jax.random.fold_in(key, _DROP), state.step)
+        streams = self._network.random(jax.random.fold_in(key, _DROP), state.step)
         augmenting = jax.random.fold_in(jax.random.fold_in(key, _AUGMENT), state.step)
         images = inputs.prepare(
             images, self._kind, augmenting if self._run.augment else None
         )
         starts = state.step % self.steps_per_epoch == 0
-        earlier = recurrence.reset(state.other, self._carried, starts)
-
-        def batch_loss(params: PyTree) -> tuple[jax.Array, PyTree]:
-            model = nnx.merge(self._training, params, streams, earlier)
-            return _losses(model, images, labels).mean(), _split(model)[3]
-
+        earlier = self._network.forget(state.other, starts)
+        given = (state.params, earlier, streams, images, labels)
+        extra: dict[str, PyTree] = {}
         if self._wants_variance:
-            model = nnx.merge(self._training, state.params, streams, earlier)
-            measure = value_and_grad_and_variance(_losses)
-            loss, *moments = measure(model, images, labels)
-            gradient, variance = nnx.as_pure(moments)
-            other, extra = _split(model)[3], {"variance": variance}
+            loss, gradient, variance, other = self._network.variance(*given)
+            extra["variance"] = variance
         else:
-            measure = jax.value_and_grad(batch_loss, has_aux=True)
-            (loss, other), gradient = measure(state.params)
-            extra = {}
+            measure = jax.value_and_grad(self._network.loss, has_aux=True)
+            (loss, other), gradient = measure(*given)
         gradient = self._penalized(gradient, state.params)
         updates, optimizer = self._optimizer.update(
             gradient, state.optimizer, state.params, **extra
@@ -243,21 +239,3 @@ class Learner:
         return jax.tree.map(
             lambda g, w: g + self._run.l2 * w if w.ndim > 1 else g, gradient, params
         )
-
-    def _random_at(self, key: jax.Array, step: jax.Array) -> nnx.State:
-        """The network's random streams for one step, a key of its own for each."""
-        key = jax.random.fold_in(key, step)
-        values = {}
-        for index, (path, variable) in enumerate(nnx.to_flat_state(self._random)):
-            is_key = isinstance(variable, nnx.RngKey)
-            values[path] = jax.random.fold_in(key, index) if is_key else jnp.uint32(0)
-        return nnx.from_flat_state(values)
-
-
-def _split(network: nnx.Module) -> tuple[nnx.GraphDef, PyTree, nnx.State, PyTree]:
-    graph, params, streams, other = nnx.split(network, nnx.Param, nnx.RngState, ...)
-    return graph, nnx.as_pure(params), streams, nnx.as_pure(other)
-
-
-def _losses(model: nnx.Module, images: jax.Array, labels: jax.Array) -> jax.Array:
-    return optax.softmax_cross_entropy_with_integer_labels(model(images), labels)

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments import checkpoints, config, data, identity, run_files, runs, seeds
-from experiments.learner import METRICS, Learner, State
+from experiments.learner import Learner, State
 
 # Steps are sent to the devices in portions of about this time. Between two of them
 # progress is told, checkpoints are written and Ctrl-C is heard.
@@ -193,7 +193,7 @@ class Loop:
         finite = np.isfinite(losses)
         losses = losses[: len(losses) if finite.all() else finite.argmin() + 1]
         step = self._learner.interval(self._step)[0] + len(losses)
-        unknown = dict.fromkeys(METRICS, math.nan)
+        unknown = dict.fromkeys(self._learner.metrics, math.nan)
         row = {"step": step, "losses": losses, **unknown}
         self._jobs[index].handle.append([row])
         self._end(index, "diverged", step, {})

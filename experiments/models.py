@@ -12,6 +12,7 @@ from flax import nnx
 
 from experiments import cpu_layers
 from experiments.char_lstm import CharLSTM
+from experiments.small_resnet import SmallResNet
 from experiments.wide_resnet import WideResNet
 
 Conv = partial(nnx.Conv, conv_general_dilated=cpu_layers.conv_general_dilated)
@@ -133,4 +134,6 @@ MODELS: dict[str, Callable[[int, nnx.Rngs], nnx.Module]] = {
     "p2_cnn": P2CNN,
     "wrn_40_4": WideResNet,
     "char_lstm": CharLSTM,
+    "resnet_8_8": partial(SmallResNet, width=8),
+    "resnet_8_16": partial(SmallResNet, width=16),
 }

@@ -63,7 +63,7 @@ def make(
     optimizer: config.Optimizer,
     total_steps: int,
     *,
-    scale_invariant: Callable[[Any], Any] | None = None,
+    scale_invariant: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
     """Builds the optimizer for a run of `total_steps`.
 
@@ -71,7 +71,7 @@ def make(
       optimizer: its configuration.
       total_steps: length of the run, which the schedule is stretched over.
       scale_invariant: for the optimizers that ask which weights a normalisation layer
-        follows, a function from the parameters to a tree of bools.
+        follows, a bool for each parameter; None for a network without such weights.
 
     Raises:
       config.ConfigError: an option is unknown to this optimizer or out of its range,
@@ -79,7 +79,7 @@ def make(
     """
     factory = OPTIMIZERS[optimizer.name]
     options = _checked_options(optimizer, factory)
-    if "scale_invariant" in inspect.signature(factory).parameters:
+    if needs_scale_invariance(optimizer):
         if scale_invariant is None:
             raise config.ConfigError(
                 f"Optimizer {optimizer.name!r} is for networks with normalisation "
@@ -122,6 +122,12 @@ def learning_rate(
 def needs_variance(optimizer: config.Optimizer) -> bool:
     """Whether `update` wants the variance of the mini-batch gradient as `variance=`."""
     return dict(optimizer.options).get("variance") == "mini_batch"
+
+
+def needs_scale_invariance(optimizer: config.Optimizer) -> bool:
+    """Whether it asks which weights a normalisation layer follows."""
+    factory = OPTIMIZERS[optimizer.name]
+    return "scale_invariant" in inspect.signature(factory).parameters
 
 
 def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Settings:
     """The runs, apart from their optimizer.
 
     Attributes:
-      model: the network, one of mlp, mas_cnn, p1_cnn, p2_cnn, wrn_40_4 and char_lstm.
+      model: the network, one of mlp, mas_cnn, p1_cnn, p2_cnn, wrn_40_4, char_lstm,
+        resnet_8_8 and resnet_8_16.
       dataset: the data, one of fashion_mnist, cifar10, cifar100 and war_and_peace.
       epochs: passes over the training set (default: 5).
       steps: length in steps, in place of epochs.
@@ -51,6 +52,7 @@ class Settings:
       shuffle: shuffle the training set anew for every epoch.
       augment: crop, mirror and distort the training images at random.
       l2: factor of half the squared norm of the weights, added to the loss.
+      track_oscillation: measure how much the parameters oscillate, at evaluations.
       eval_every: steps between two evaluations.
       seeds: how many runs, which differ in initial weights and shuffling.
       first_seed: seed of the first of them.
@@ -68,6 +70,7 @@ class Settings:
     shuffle: bool = True
     augment: bool = False
     l2: float = 0.0
+    track_oscillation: bool = False
     eval_every: int = 500
     seeds: int = 1
     first_seed: int = 0

@@ -62,6 +62,7 @@ def runs(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
             shuffle=settings.shuffle,
             augment=settings.augment,
             l2=settings.l2,
+            track_oscillation=settings.track_oscillation,
             eval_every=settings.eval_every,
             seed=seed,
         )

@@ -59,7 +59,9 @@ def test_dropout_differs_between_layers_steps_and_seeds():
     keys = [
         jax.random.key_data(stream["rngs"]["key"]).tolist()
         for seed, step in itertools.product((0, 1), (0, 1))
-        for stream in learner._random_at(jax.random.key(seed), step)["drops"].values()
+        for stream in learner._network.random(jax.random.key(seed), step)[
+            "drops"
+        ].values()
     ]
     assert len({tuple(key) for key in keys}) == len(keys) == 8
 
