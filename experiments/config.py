@@ -19,7 +19,7 @@ MODELS = (
 )
 OPTIMIZERS = (
     *("ssd", "m_sgd", "m_ssd", "mas", "svag", "m_svag"),
-    *("adam_star", "adarem", "adarem_s"),
+    *("adam_star", "adarem", "adarem_s", "adamw_hyperball", "mas_hyperball"),
     *("sgd", "momentum", "adam", "adamw", "adagrad", "rmsprop"),
     *("lion", "signum", "rprop"),
 )

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 
 import optax_sign
-from experiments import config
+from experiments import config, hyperballs
 
 Factory = Callable[..., optax.GradientTransformationExtraArgs]
 
@@ -29,6 +29,8 @@ OPTIMIZERS: Mapping[str, Factory] = {
     "adam_star": optax_sign.adam_star,
     "adarem": optax_sign.adarem,
     "adarem_s": optax_sign.adarem_s,
+    "adamw_hyperball": hyperballs.adamw_hyperball,
+    "mas_hyperball": hyperballs.mas_hyperball,
     "sgd": optax.sgd,
     "momentum": functools.partial(optax.sgd, momentum=0.9),
     "adam": optax.adam,
@@ -55,6 +57,7 @@ RANGES: Mapping[str, tuple[float, float, bool]] = {
     "decay": (0.0, 1.0, True),
     "eps": (0.0, jnp.inf, False),
     "eps_root": (0.0, jnp.inf, False),
+    "rest": (0.0, jnp.inf, False),
     "weight_decay": (0.0, jnp.inf, False),
 }
 

@@ -1,9 +1,13 @@
-r"""The search for a step size that *Dissecting Adam* describes (appendix A.2).
+r"""Searches for a learning rate on the grid {1, 3, 6} x 10^m.
 
-First the largest stable step is found, then the search goes downwards over the grid
-{1, 3, 6} x 10^m. The paper does not say where it stopped; here it stops after
-`PATIENCE` steps in a row that were no better than the best. A step is stable if its run
-does not diverge and ends clearly better than a guess, which a network of dead units is.
+`downwards` is the one that *Dissecting Adam* describes (appendix A.2): first the
+largest stable step is found, then the search goes down from there. The paper does not
+say where it stopped; here it stops after `PATIENCE` steps in a row that were no better
+than the best. A step is stable if its run does not diverge and ends clearly better than
+a guess, which a network of dead units is.
+
+`uphill` is for networks with batch normalisation, which stay stable at rates far above
+the best: from where it starts it goes on as long as it gets better, up or else down.
 """
 
 import dataclasses
@@ -17,8 +21,7 @@ from experiments.results import Summary
 
 DIGITS = (1, 3, 6)
 PATIENCE = 3
-GUESS = math.log(10)  # the loss of a guess among the ten classes of Fashion-MNIST
-CLEARLY = 0.95  # of it
+CLEARLY = 0.95  # of the loss of a guess
 LEAST, GREATEST = 1e-9, 1e6  # rates that are tried
 
 Load = Callable[[Run], Summary | None]
@@ -31,10 +34,16 @@ class Search:
     Attributes:
       base: the run to tune; its own learning rate, on the grid, is tried first.
       score: what is to be as large as possible; of stable runs only.
+      strategy: `downwards` or `uphill`.
+      classes: among which a guess would choose; ten in Fashion-MNIST.
     """
 
     base: Run
     score: Callable[[Summary], float]
+    strategy: "Callable[[Search, Load], Found]" = dataclasses.field(
+        default_factory=lambda: downwards
+    )
+    classes: int = 10
 
     def at(self, learning_rate: float) -> Run:
         """The run with another learning rate."""
@@ -47,7 +56,8 @@ class Search:
         """Whether the run ended, and clearly better than a guess."""
         if summary.result.status != "finished":
             return False
-        return summary.result.metrics["train_loss"] < CLEARLY * GUESS
+        guess = math.log(self.classes)
+        return summary.result.metrics["train_loss"] < CLEARLY * guess
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,44 +84,83 @@ def go_through(search: Search, load: Load) -> Found:
       search: what is searched.
       load: the summary of a run, None if it is missing.
     """
-    tried: dict[float, Summary] = {}
+    return search.strategy(search, load)
 
-    def stable(index: int) -> bool | None:
-        """None if the run is missing."""
+
+def downwards(search: Search, load: Load) -> Found:
+    """From the largest stable rate down, until `PATIENCE` in a row are no better."""
+    walk = _Walk(search, load)
+    index = index_of(search.base.optimizer.learning_rate)
+    up = walk.stable(index)
+    while up and index < index_of(GREATEST):
+        index += 1
+        up = walk.stable(index)
+    while up is False:
+        index -= 1
+        up = walk.stable(index)
+        if index < index_of(LEAST):
+            return walk.found(None)
+    if up is None:
+        return walk.found(index)
+    best, since = -math.inf, 0
+    while since < PATIENCE:
+        score = walk.score(index)
+        if score is None:
+            return walk.found(index)
+        best, since = (score, 0) if score > best else (best, since + 1)
+        index -= 1
+    return walk.found(None)
+
+
+def uphill(search: Search, load: Load) -> Found:
+    """As long as it gets better: up, or else down, and down to what is stable."""
+    walk = _Walk(search, load)
+    index = index_of(search.base.optimizer.learning_rate)
+    here = walk.score(index)
+    if here is None:
+        return walk.found(index)
+    for side in (1, -1):
+        while index_of(LEAST) < index < index_of(GREATEST):
+            there = walk.score(index + side)
+            if there is None:
+                return walk.found(index + side)
+            lost = here == there == -math.inf and side == -1
+            if there <= here and not lost:
+                break
+            index, here = index + side, there
+    return walk.found(None)
+
+
+class _Walk:
+    """The rates that a search has tried, as far as their results are there."""
+
+    def __init__(self, search: Search, load: Load) -> None:
+        self._search, self._load = search, load
+        self._tried: dict[float, Summary] = {}
+
+    def stable(self, index: int) -> bool | None:
+        """Whether the rate at this index is, None if its run is missing."""
         rate = grid(index)
-        summary = tried.get(rate) or load(search.at(rate))
+        summary = self._tried.get(rate) or self._load(self._search.at(rate))
         if summary is None:
             return None
-        tried[rate] = summary
-        return search.stable(summary)
+        self._tried[rate] = summary
+        return self._search.stable(summary)
 
-    def found(missing: int | None) -> Found:
+    def score(self, index: int) -> float | None:
+        """That of the rate, -inf if it is not stable, None if its run is missing."""
+        stable = self.stable(index)
+        if stable is None:
+            return None
+        return self._search.score(self._tried[grid(index)]) if stable else -math.inf
+
+    def found(self, missing: int | None) -> Found:
+        """How far the search has come; the rate at this index is what it needs now."""
+        tried, search = self._tried, self._search
         scores = {r: search.score(s) for r, s in tried.items() if search.stable(s)}
         best = max(scores, key=lambda rate: scores[rate], default=None)
         following = None if missing is None else search.at(grid(missing))
         return Found(tried=tried, scores=scores, best=best, next=following)
-
-    index = index_of(search.base.optimizer.learning_rate)
-    up = stable(index)
-    while up and index < index_of(GREATEST):
-        index += 1
-        up = stable(index)
-    while up is False:
-        index -= 1
-        up = stable(index)
-        if index < index_of(LEAST):
-            return found(None)
-    if up is None:
-        return found(index)
-    best, since = -math.inf, 0
-    while since < PATIENCE:
-        good = stable(index)
-        if good is None:
-            return found(index)
-        score = search.score(tried[grid(index)]) if good else -math.inf
-        best, since = (score, 0) if score > best else (best, since + 1)
-        index -= 1
-    return found(None)
 
 
 def grid(index: int) -> float:

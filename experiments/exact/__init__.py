@@ -1,4 +1,4 @@
-"""What *Dissecting Adam* computes or proves, tried without training anything.
+"""What the papers compute or prove, tried without training anything.
 
 A module for each figure or statement. Its ``table(seed)`` takes seconds, is the same
 for the same seed, works in float64 and holds plain numbers only.

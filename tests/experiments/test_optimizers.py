@@ -210,3 +210,20 @@ def test_needs_variance_follows_the_option():
     assert not needs("m_svag", variance="moving_average")
     assert not needs("m_svag")
     assert not needs("adam")
+
+
+@pytest.mark.parametrize("name", ["adamw", "mas"])
+def test_hyperballs_keep_the_norm_of_kernels_and_scale_the_rate_of_the_rest(name):
+    schedule = Schedule(name="cosine")
+    steps = trajectory(make(f"{name}_hyperball", 0.1, schedule))
+    plain = trajectory(make(name, 0.01, schedule)).reshape(len(GRADIENTS), -1)
+    steps = steps.reshape(len(GRADIENTS), -1)
+    # The same rate, as a product of float32 numbers: one rounding.
+    np.testing.assert_allclose(steps[:, 4:], plain[:, 4:], rtol=1e-6)
+    norms = np.linalg.norm(
+        PARAMS["w"].ravel() + np.cumsum(steps[:, :4], axis=0), axis=1
+    )
+    np.testing.assert_allclose(norms, np.linalg.norm(PARAMS["w"]), rtol=1e-6)
+    lengths = np.linalg.norm(steps[:1, :4]) / np.linalg.norm(PARAMS["w"])
+    # A step of 0.1 across; along the weights it turns them less.
+    assert 0.01 < lengths < 0.101

@@ -13,8 +13,10 @@ from experiments.runs import Handle, Store
 from experiments.training import train
 from tests.experiments.training_cases import install, outcome, run
 
-# Dropout and batch statistics are what a resumed run can get wrong.
-RUNS = [run("adam", model="mas_cnn", seed=seed) for seed in range(3)]
+# Dropout, batch statistics, the norm of the sphere and an open window of oscillation
+# are what a resumed run can get wrong.
+SETTINGS = {"rate": 0.1, "model": "mas_cnn", "track_oscillation": True}
+RUNS = [run("adarem_s", **SETTINGS, seed=seed) for seed in range(3)]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -120,7 +122,7 @@ def test_damaged_checkpoint_is_passed_over(store, undisturbed, caplog):
     assert outcome(store, RUNS[0]) == undisturbed[0]
 
 
-LONG = [run("adam", model="mas_cnn", steps=900, eval_every=3, seed=s) for s in (0, 1)]
+LONG = [run("adarem_s", **SETTINGS, steps=900, eval_every=3, seed=s) for s in (0, 1)]
 
 
 def train_in_process(folder, name, settings, connection):

@@ -54,7 +54,8 @@ def test_a_claim_can_be_run_judged_and_drawn(claim):
 
 def make(optimizer, run):
     if run.dataset == "fashion_mnist":
-        optimizers.make(optimizer, config.total_steps(run, TRAIN_SIZE))
+        steps = config.total_steps(run, TRAIN_SIZE)
+        optimizers.make(optimizer, steps, scale_invariant={"kernel": True})
 
 
 def test_claims_are_found_by_name():

@@ -32,13 +32,14 @@ def summary(run, accuracy, loss=1.0, status="finished"):
     )
 
 
-def drive(outcome, first=1.0):
+def drive(outcome, first=1.0, **settings):
     """Runs a search to its end; `outcome` is the summary's arguments for a rate."""
     search = tuning.Search(
         base=dataclasses.replace(
             BASE, optimizer=dataclasses.replace(SGD, learning_rate=first)
         ),
         score=tuning.greatest_test_accuracy,
+        **settings,
     )
     stored, order = {}, []
     while (found := tuning.go_through(search, stored.get)).next is not None:
@@ -121,3 +122,43 @@ def test_an_unfinished_search_names_the_best_so_far_and_what_it_needs():
     found = tuning.go_through(search, one.get)
     assert found.best == 1
     assert found.next == search.at(3.0)
+
+
+@pytest.mark.parametrize(
+    ("best", "order"),
+    [
+        (1.0, [1, 3, 0.6]),
+        (6.0, [1, 3, 6, 10]),
+        (0.3, [1, 3, 0.6, 0.3, 0.1]),
+    ],
+)
+def test_uphill_ends_where_both_neighbours_are_worse(best, order):
+    def outcome(rate):
+        return {"accuracy": 1 - abs(np.log(rate / best)) / 100}
+
+    found, tried = drive(outcome, strategy=tuning.uphill)
+    assert tried == order
+    assert found.best == best
+
+
+def test_uphill_flees_from_what_is_unstable():
+    def outcome(rate):
+        status = "diverged" if rate > 0.1 else "finished"
+        return {"accuracy": rate, "status": status}
+
+    found, tried = drive(outcome, strategy=tuning.uphill)
+    assert tried == [1, 3, 0.6, 0.3, 0.1, 0.06]
+    assert found.best == 0.1
+    never, tried = drive(
+        lambda rate: {"accuracy": 0.1, "status": "diverged"}, strategy=tuning.uphill
+    )
+    assert never.best is None
+    assert tried[-1] == tuning.LEAST
+
+
+def test_a_guess_among_more_classes_loses_more():
+    outcome = {"accuracy": 0.5, "loss": 4.0}
+    found, _ = drive(lambda rate: outcome, strategy=tuning.uphill, classes=82)
+    assert found.best == 1
+    found, _ = drive(lambda rate: outcome, strategy=tuning.uphill)
+    assert found.best is None
