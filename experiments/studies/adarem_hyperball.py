@@ -6,6 +6,7 @@ Adam's and MaS's directions, with and without it, on the networks and by the pro
 """
 
 from experiments.claims import Claim, Condition, Evidence, Training, Tuned
+from experiments.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.rules import surely_below
 from experiments.studies.adarem_networks import (
     ACCURACY_PANEL,
@@ -14,10 +15,7 @@ from experiments.studies.adarem_networks import (
     NARROW,
     ON_NARROW,
     ON_WIDE,
-    RATE,
     SEEDS,
-    TEST_ACCURACY,
-    TRAIN_LOSS,
     WIDE,
     drawing,
     optimizer,
@@ -42,8 +40,8 @@ BETTER = Claim(
     "the training loss.",
     protocol=f"{ON_NARROW}; hyperball for all kernels, the other weights at a tenth of "
     "the rate",
-    trial=trial(NARROW, METHODS, TRAIN_LOSS, TEST_ACCURACY),
-    rule=tuple(surely_below(ball, plain, TRAIN_LOSS) for ball, plain in PAIRS),
+    trial=trial(NARROW, METHODS, FINAL_LOSS, TEST_ACCURACY),
+    rule=tuple(surely_below(ball, plain, FINAL_LOSS) for ball, plain in PAIRS),
     figure=drawing(
         "figure-hyperball",
         "Hyperball around Adam and MaS",
@@ -74,8 +72,8 @@ TRANSFER = Claim(
             for label, start in METHODS.items()
             for width, model in WIDTHS.items()
         },
-        quantity=RATE,
-        also=(TRAIN_LOSS, TEST_ACCURACY),
+        quantity=LEARNING_RATE,
+        also=(FINAL_LOSS, TEST_ACCURACY),
     ),
     rule=tuple(
         Condition(

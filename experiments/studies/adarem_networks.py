@@ -24,6 +24,7 @@ from experiments.claims import (
 )
 from experiments.config import Optimizer, Run, Schedule
 from experiments.panels import Panel
+from experiments.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.rules import close, not_surely_below, paired, surely_below
 from experiments.tuning import Search
 
@@ -33,17 +34,6 @@ SEARCH_SEED = 1000
 SEEDS = (0, 1, 2)
 NARROW, WIDE = "resnet_8_8", "resnet_8_16"
 
-TRAIN_LOSS = Quantity(
-    name="final smoothed training loss", of=lambda summary: summary.final_loss
-)
-TEST_ACCURACY = Quantity(
-    name="test accuracy at the end, %",
-    of=lambda summary: 100 * float(summary.evaluations["test_accuracy"][-1]),
-    digits=2,
-)
-RATE = Quantity(
-    name="learning rate", of=lambda s: s.run.optimizer.learning_rate, digits=5
-)
 OSCILLATION = Quantity(
     name="Q, mean of the windows",
     of=lambda summary: float(np.mean(summary.evaluations["oscillation"])),
@@ -91,7 +81,7 @@ def search(model: str, start: Optimizer) -> Search:
 def trial(
     model: str,
     optimizers: Mapping[str, Optimizer],
-    quantity: Quantity = TRAIN_LOSS,
+    quantity: Quantity = FINAL_LOSS,
     *also: Quantity,
 ) -> Training:
     """Three seeds of each at its best rate."""
@@ -99,7 +89,7 @@ def trial(
         label: Tuned(search=search(model, start), seeds=SEEDS)
         for label, start in optimizers.items()
     }
-    return Training(tuned=tuned, quantity=quantity, also=(*also, RATE))
+    return Training(tuned=tuned, quantity=quantity, also=(*also, LEARNING_RATE))
 
 
 def drawing(name: str, title: str, *shown: Panel) -> Drawing:
@@ -152,7 +142,7 @@ Q = Claim(
             ),
         },
         quantity=OSCILLATION,
-        also=(RATE,),
+        also=(LEARNING_RATE,),
     ),
     rule=(
         surely_below("AdaRem", "Adam", OSCILLATION),
@@ -171,9 +161,9 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         "momentum, and a higher one than Adam, AdamW and RMSProp.",
         protocol=f"{protocol}; the largest average of each tensor, λ = 0.999 once per "
         "epoch",
-        trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, TRAIN_LOSS, TEST_ACCURACY),
+        trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, FINAL_LOSS, TEST_ACCURACY),
         rule=(
-            *(surely_below("AdaRem", other, TRAIN_LOSS) for other in RIVALS),
+            *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
             not_surely_below("AdaRem", "SGDM", TEST_ACCURACY),
             *(
                 surely_below(other, "AdaRem", TEST_ACCURACY)
@@ -217,8 +207,8 @@ BOTH_READINGS = Claim(
                 for label, options in READINGS.items()
             },
         },
-        quantity=TRAIN_LOSS,
-        also=(TEST_ACCURACY, RATE),
+        quantity=FINAL_LOSS,
+        also=(TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=tuple(close(label, READ_SO, TEST_ACCURACY, AS_GOOD) for label in READINGS),
 )
@@ -253,7 +243,7 @@ TWO_WIDTHS = Claim(
             ),
         },
         quantity=TEST_ACCURACY,
-        also=(TRAIN_LOSS, RATE),
+        also=(FINAL_LOSS, LEARNING_RATE),
     ),
     rule=(
         not_surely_below("AdaRem-S, narrow", "SGDM, narrow", TEST_ACCURACY),

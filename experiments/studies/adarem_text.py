@@ -10,6 +10,7 @@ import math
 from experiments import tuning
 from experiments.claims import Claim, Quantity, Training, Tuned
 from experiments.config import Optimizer, Run, Schedule
+from experiments.quantities import LEARNING_RATE
 from experiments.rules import surely_below
 from experiments.tuning import Search
 
@@ -21,9 +22,6 @@ CHARACTERS = 82
 PERPLEXITY = Quantity(
     name="test perplexity at the end, a character",
     of=lambda summary: math.exp(summary.evaluations["test_loss"][-1]),
-)
-RATE = Quantity(
-    name="learning rate", of=lambda s: s.run.optimizer.learning_rate, digits=5
 )
 
 SCHEDULE = Schedule(name="step", boundaries=(0.5,), factor=0.1)
@@ -75,7 +73,7 @@ TABLE_3 = Claim(
             for label, start in OPTIMIZERS.items()
         },
         quantity=PERPLEXITY,
-        also=(RATE,),
+        also=(LEARNING_RATE,),
     ),
     rule=(
         surely_below("AdaRem", "Adam", PERPLEXITY),

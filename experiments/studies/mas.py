@@ -27,9 +27,9 @@ from experiments.claims import (
 )
 from experiments.config import Optimizer, Run
 from experiments.plotting import Frame
+from experiments.quantities import FINAL_LOSS
 from experiments.rules import below, within
 from experiments.studies import mas_tuned
-from experiments.studies.mas_tuned import FINAL_LOSS
 
 SEEDS = (0, 1)
 STEPS_PER_EPOCH = 937

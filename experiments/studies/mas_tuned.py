@@ -10,26 +10,16 @@ import dataclasses
 from collections.abc import Mapping
 
 from experiments import plotting, tuning
-from experiments.claims import Claim, Drawing, Quantity, Training, Tuned
+from experiments.claims import Claim, Drawing, Training, Tuned
 from experiments.config import Optimizer, Run
 from experiments.plotting import Frame
+from experiments.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.rules import surely_below
 from experiments.tuning import Search
 
 SEARCH_SEED = 1000
 MARGIN = 0.02  # as in the claims at the published rates
 
-FINAL_LOSS = Quantity(
-    name="final smoothed training loss", of=lambda summary: summary.final_loss
-)
-TEST_ACCURACY = Quantity(
-    name="test accuracy at the end, %",
-    of=lambda summary: 100 * float(summary.evaluations["test_accuracy"][-1]),
-    digits=2,
-)
-RATE = Quantity(
-    name="learning rate", of=lambda s: s.run.optimizer.learning_rate, digits=5
-)
 
 AS_FAST_AS_ADAM = (
     surely_below("MaS", "Adam", FINAL_LOSS, MARGIN),
@@ -116,7 +106,7 @@ def _trial(
             for label, optimizer in optimizers.items()
         },
         quantity=FINAL_LOSS,
-        also=(TEST_ACCURACY, RATE),
+        also=(TEST_ACCURACY, LEARNING_RATE),
     )
 
 
