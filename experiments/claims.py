@@ -64,7 +64,7 @@ class Training:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Calculation:
-    """A trial by calculation; nothing is trained.
+    """A trial by calculation; no run is stored.
 
     Attributes:
       quantity: what the values are, as the head of a column.

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments import checkpoints, config, data, identity, run_files, runs, seeds
-from experiments.learner import Learner, State
+from experiments.learner import METRICS, Learner, State
 
 # Steps are sent to the devices in portions of about this time. Between two of them
 # progress is told, checkpoints are written and Ctrl-C is heard.
@@ -175,7 +175,8 @@ class Loop:
             job.seconds += seconds / len(moving)
             metrics = {name: float(values[index]) for name, values in table.items()}
             losses = self._losses(index)
-            if not np.isfinite([*losses, *metrics.values()]).all():
+            needed = [metrics[name] for name in METRICS]  # Q may be of no weight
+            if not np.isfinite([*losses, *needed]).all():
                 self._diverge(index)
                 continue
             job.handle.append([{"step": self._step, "losses": losses, **metrics}])

@@ -14,7 +14,7 @@ Conv = partial(
     use_bias=False,
     kernel_init=nnx.initializers.he_normal(),
 )
-# The rest of the running mean.
+# What a running mean keeps of itself in a step.
 Norm = partial(nnx.BatchNorm, momentum=0.9)
 
 

@@ -11,7 +11,8 @@ r"""AdaRem's theorem: its regret on online convex problems, and what it may be.
 
 Algorithm 1 projects in the norm that weights each component by one over its rate. In a
 box that is a sum of terms of one component each, so that the nearest point is the
-nearest in each: clipping, whatever the rates. λ fades in every step, as printed there.
+nearest in each: clipping, whatever the rates. λ fades in every step, as printed there,
+from λ⁰ in the first round on, as Algorithm 1 counts from 0.
 
 The bound grows without end as λ goes to 1: at the paper's 0.999 its first term is two
 hundred million times what it is at 0, and no regret could exceed it. At 0.5 it is

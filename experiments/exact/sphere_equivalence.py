@@ -117,6 +117,8 @@ def compare(
 
         first = jax.tree.map(lambda x: x[0], batches)
         on_sphere = optax_sign.scale_invariant_mask(lambda p: loss(p, first)[0], params)
+        # Every convolution, or what is missing would be trained alike in both.
+        assert on_sphere == jax.tree.map(lambda p: p.ndim == 4, params)
         labelled = jax.tree.map(lambda s: "sphere" if s else "flat", on_sphere)
         mixed = optax.partition({"sphere": sphere, "flat": flat}, labelled)
 

@@ -1,9 +1,8 @@
 r"""Figure 1 of the AdaRem paper: the paths of single weights through training.
 
-The first epoch of ResNet-8 on Fashion-MNIST, with every method at the constant rate
-that `studies.adarem_networks` found best for it under a cosine. Followed are weights of
-the first convolution of the second unit, drawn at random; Q is that of all weights over
-the whole epoch.
+The first epoch of ResNet-8 on Fashion-MNIST, at constant rates that are usual for each
+method, without weight decay. Followed are weights of the first convolution of the
+second unit, drawn at random; Q is that of all weights over the whole epoch.
 """
 
 import jax
@@ -17,13 +16,15 @@ from experiments.learner import Learner
 
 STEPS = 468  # an epoch
 FOLLOWED = 4
+PER_EPOCH = ("decay_every", STEPS)
+PER_EPOCH = ("decay_every", STEPS)
 METHODS = {
     "SGD": Optimizer(name="sgd", learning_rate=0.3),
     "SGDM": Optimizer(name="momentum", learning_rate=0.1),
     "Adam": Optimizer(name="adam", learning_rate=0.01),
-    "AdaRem": Optimizer(name="adarem", learning_rate=0.3),
+    "AdaRem": Optimizer(name="adarem", learning_rate=0.3, options=(PER_EPOCH,)),
     "AdaRem, global": Optimizer(
-        name="adarem", learning_rate=0.3, options=(("scope", "global"),)
+        name="adarem", learning_rate=0.3, options=(PER_EPOCH, ("scope", "global"))
     ),
 }
 

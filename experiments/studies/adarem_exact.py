@@ -80,10 +80,11 @@ REGRET = Claim(
     "random signs and quadratic ones with random targets, 10 dimensions, 8 streams; "
     "logistic loss on 4 by 4 pooled T-shirts and shirts of Fashion-MNIST, 3 orders. "
     "1,000,000 rounds of the cycle that Adam fails on (3x, -x, -x; Reddi et al., 2018) "
-    "and of a rarer one (150x, then 99 times -x): after 100,000, the regret "
-    "of λ = 0.999 on the cycle, next to nothing before λ fades, was still rising to "
-    "that of 0.5, with an exponent of 0.72. The bound at some 50 T, exponents over the "
-    "last two decades",
+    "and of a rarer one (150x, then 99 times -x), ten times as many as planned: after "
+    "100,000 the claim failed: the regret of λ = 0.999 on the cycle, next to nothing "
+    "before λ fades, still rose to that of 0.5, with an exponent of 0.72. The bound at "
+    "some 50 T (for λ = 0.999 no regret could exceed it), exponents over the last two "
+    "decades",
     trial=Calculation(
         quantity="exponent of the regret's growth with T",
         table=_regret_table,
@@ -104,7 +105,8 @@ REGRET = Claim(
         ),
         *(
             Condition(
-                text=f"λ = {decay}: largest exponent at most {ORDER + EDGE:g}",
+                text=f"λ = {decay}: largest exponent, mean of a problem's streams, at "
+                f"most {ORDER + EDGE:g}",
                 measure=lambda e, decay=decay: _highest(e, PROBLEMS, (decay,)),
                 greatest=ORDER + EDGE,
             )
@@ -114,11 +116,6 @@ REGRET = Claim(
             text=f"cycle: Adam's exponent at least {LINEAR:g}",
             measure=lambda e: e.values["cycle, Adam"].mean,
             least=LINEAR,
-        ),
-        Condition(
-            text=f"cycle: AdaRem's exponents at most {LINEAR:g}",
-            measure=lambda e: _highest(e, ("cycle",), DECAYS),
-            greatest=LINEAR,
         ),
     ),
     figure=Drawing(name="figure-regret", draw=_draw),

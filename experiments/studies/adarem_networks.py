@@ -5,7 +5,7 @@ is a ResNet-8 in two widths, three epochs, which two CPU cores do in a minute or
 so that every optimizer can have its own learning rate. It is searched (`tuning.uphill`)
 for the lowest training loss at the end, on each width, with a seed of its own; three
 other seeds run at the rate found. As in the paper the rate falls to zero as a cosine,
-without a warm-up. AdaBound is left out: no library for JAX that we know of has it.
+without a warm-up.
 """
 
 from collections.abc import Mapping
@@ -23,12 +23,14 @@ from experiments.claims import (
     Tuned,
 )
 from experiments.config import Optimizer, Run, Schedule
+from experiments.intervals import interval
 from experiments.panels import Panel
 from experiments.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
-from experiments.rules import close, not_surely_below, paired, surely_below
+from experiments.rules import at_least, close, surely_below
 from experiments.tuning import Search
 
 EPOCHS, BATCH = 3, 128
+AS_GOOD = 0.5  # percentage points of test accuracy
 STEPS_PER_EPOCH = 468  # full batches
 SEARCH_SEED = 1000
 SEEDS = (0, 1, 2)
@@ -95,8 +97,8 @@ def trial(
 def drawing(name: str, title: str, *shown: Panel) -> Drawing:
     """Evaluations of all runs of a claim."""
     caption = (
-        "ResNet-8 on Fashion-MNIST, batch 128, three epochs, cosine, each optimizer at "
-        "its best learning rate; measured every 234 steps."
+        "ResNet-8 on Fashion-MNIST, batch 128, three epochs, cosine, at the learning "
+        "rates that the searches found; measured every 234 steps."
     )
     return Drawing(
         name=name, draw=lambda e: panels.evaluations(title, caption, shown, e.runs)
@@ -114,7 +116,11 @@ Q_PANEL = Panel(metric="oscillation", label="Q in the last 234 steps", limits=(0
 PROTOCOL = (
     "ResNet-8 of {width} channels on Fashion-MNIST, batch 128, 3 epochs, cosine, each "
     "at the learning rate of the lowest final loss on the grid {{1, 3, 6}} x 10^m, "
-    "three other seeds; L2 of 5e-4 (AdaRem: decoupled; AdamW: 0.01)"
+    "three other seeds"
+)
+DECAYS = (
+    "decay of 5e-4, as L2 of the kernels or, for AdaRem, decoupled and of all weights; "
+    "AdamW: 0.01"
 )
 ON_NARROW, ON_WIDE = (
     PROTOCOL.format(width=width) for width in ("8, 16, 32", "16, 32, 64")
@@ -125,9 +131,9 @@ Q = Claim(
     source="AdaRem, Figure 2",
     statement="The oscillation index Q of AdaRem is below that of Adam, Adam's below "
     "that of SGD with momentum, and that below SGD's.",
-    protocol=f"{ON_NARROW}; Q in windows of half an epoch, over all weights that end a "
-    "window elsewhere than they began it; AdaRem with the largest average of each "
-    "tensor and, at the same rate, of all",
+    protocol=f"{ON_NARROW}; {DECAYS}; Q in windows of half an epoch, over all weights "
+    "that end a window elsewhere than they began it; AdaRem with the largest average "
+    "of each tensor and, at the same rate, of all",
     trial=Training(
         tuned={
             **trial(
@@ -159,12 +165,12 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         source=source,
         statement="AdaRem has the lowest training loss, the test accuracy of SGD with "
         "momentum, and a higher one than Adam, AdamW and RMSProp.",
-        protocol=f"{protocol}; the largest average of each tensor, λ = 0.999 once per "
-        "epoch",
+        protocol=f"{protocol}; {DECAYS}; the largest average of each tensor, λ = 0.999 "
+        "once per epoch. AdaBound is left out: no library for JAX that we know has it",
         trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, FINAL_LOSS, TEST_ACCURACY),
         rule=(
             *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
-            not_surely_below("AdaRem", "SGDM", TEST_ACCURACY),
+            at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
             *(
                 surely_below(other, "AdaRem", TEST_ACCURACY)
                 for other in ("Adam", "AdamW", "RMSProp")
@@ -186,7 +192,6 @@ READINGS = {
     "global, per epoch": (DECAY, PER_EPOCH, ("scope", "global")),
     "global, per step": (DECAY, ("scope", "global")),
 }
-AS_GOOD = 0.5  # percentage points of test accuracy
 READ_SO = "leaf, per epoch"
 
 BOTH_READINGS = Claim(
@@ -194,7 +199,8 @@ BOTH_READINGS = Claim(
     source="AdaRem, Algorithm 1",
     statement="How the algorithm is read makes no difference: the largest average of "
     "each tensor or of all of them, λ once per epoch or in every step.",
-    protocol=f"{ON_NARROW}; all readings at the rate of the first",
+    protocol=f"{ON_NARROW}; all readings at the rate of the first; once per epoch λ is "
+    "0.998 in the end, in every step 0.25",
     trial=Training(
         tuned={
             READ_SO: Tuned(search=search(NARROW, ADAREM), seeds=SEEDS),
@@ -214,10 +220,21 @@ BOTH_READINGS = Claim(
 )
 
 
-def _gain(evidence: Evidence, width: str) -> float:
-    """What AdaRem-S adds to the test accuracy of SGD with momentum."""
-    gain = paired(evidence, f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY)
-    return gain.mean
+def _surely_more(evidence: Evidence) -> float:
+    """The lower end of what AdaRem-S gains more on the narrow network, seed by seed."""
+
+    def accuracies(label: str) -> list[float]:
+        runs = sorted(evidence.runs[label], key=lambda s: s.run.seed)
+        return [TEST_ACCURACY.of(summary) for summary in runs]
+
+    columns = (
+        accuracies(f"{label}, {width}")
+        for width in ("narrow", "wide")
+        for label in ("AdaRem-S", "SGDM")
+    )
+    gaps = [(a - b) - (c - d) for a, b, c, d in zip(*columns, strict=True)]
+    gap = interval(gaps)
+    return gap.mean - gap.half if gap.half is not None else float("nan")
 
 
 TWO_WIDTHS = Claim(
@@ -225,8 +242,9 @@ TWO_WIDTHS = Claim(
     source="AdaRem, Figure 5, Table 1",
     statement="AdaRem-S is at least as good as SGD with momentum in test accuracy, and "
     "gains more on the smaller network.",
-    protocol=f"{ON_NARROW}; as much on 16, 32, 64 channels; one sphere for all weights "
-    "that batch normalisation follows and, at the same rate, one for each tensor",
+    protocol=f"{ON_NARROW}; {DECAYS}; as much on 16, 32, 64 channels; one sphere for "
+    "all weights that batch normalisation follows and, at the same rate, one for each "
+    "tensor",
     trial=Training(
         tuned={
             **{
@@ -246,12 +264,12 @@ TWO_WIDTHS = Claim(
         also=(FINAL_LOSS, LEARNING_RATE),
     ),
     rule=(
-        not_surely_below("AdaRem-S, narrow", "SGDM, narrow", TEST_ACCURACY),
-        not_surely_below("AdaRem-S, wide", "SGDM, wide", TEST_ACCURACY),
+        at_least("AdaRem-S, narrow", "SGDM, narrow", TEST_ACCURACY, -AS_GOOD),
+        at_least("AdaRem-S, wide", "SGDM, wide", TEST_ACCURACY, -AS_GOOD),
         Condition(
-            text="test accuracy at the end, %, AdaRem-S less SGDM: more on the narrow "
-            "network than on the wide one",
-            measure=lambda e: _gain(e, "narrow") - _gain(e, "wide"),
+            text="test accuracy at the end, %, AdaRem-S less SGDM, narrow less wide: "
+            "lower end of the 95 % interval at least 0",
+            measure=_surely_more,
             least=0.0,
         ),
     ),

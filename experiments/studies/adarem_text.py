@@ -5,7 +5,7 @@ to have. Here it is the character model of *Dissecting Adam*, problem 4, on *War
 Peace*, with the paper's schedule: a tenth of the rate after half of the steps.
 """
 
-import math
+import numpy as np
 
 from experiments import tuning
 from experiments.claims import Claim, Quantity, Training, Tuned
@@ -21,7 +21,7 @@ CHARACTERS = 82
 
 PERPLEXITY = Quantity(
     name="test perplexity at the end, a character",
-    of=lambda summary: math.exp(summary.evaluations["test_loss"][-1]),
+    of=lambda summary: float(np.exp(summary.evaluations["test_loss"][-1])),
 )
 
 SCHEDULE = Schedule(name="step", boundaries=(0.5,), factor=0.1)

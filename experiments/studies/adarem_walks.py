@@ -47,8 +47,8 @@ PATHS = Claim(
     statement="Single weights oscillate severely under SGD and still do under SGD with "
     "momentum; less under AdaRem.",
     protocol="ResNet-8 of 8, 16, 32 channels on Fashion-MNIST, batch 128, the first "
-    "epoch at a constant rate, the one best for each method under a cosine; one seed; "
-    "severe is a path of more than twice the way gained",
+    "epoch at constant rates of 0.3 (SGD, AdaRem), 0.1 (SGDM) and 0.01 (Adam), one "
+    "seed; severe is a path of more than twice the way gained",
     trial=Calculation(
         quantity="Q of all weights over the epoch",
         table=_table("weight_paths"),
@@ -77,7 +77,8 @@ PATHS = Claim(
 def _largest(table: Table) -> Mapping[str, Interval]:
     return {
         f"{variant}: {quantity}": Interval(
-            float(np.log10(np.max(table[f"{variant}/{quantity}"]))), None
+            float(np.log10(max(*table[f"{variant}/{quantity}"], np.finfo(float).tiny))),
+            None,
         )
         for variant in (*EXACT, SPOILT)
         for quantity in QUANTITIES

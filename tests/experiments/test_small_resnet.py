@@ -16,13 +16,12 @@ from experiments.scale_invariance import scale_invariant
 from experiments.small_resnet import SmallResNet
 from tests.experiments.messages import assert_one_sentence
 
-RANDOM = np.random.default_rng(0)
-
 
 def noise(size):
     """Images without meaning, as many to train as to test on."""
-    images = RANDOM.integers(0, 256, (2 * size, 28, 28, 1), np.uint8)
-    labels = RANDOM.integers(0, 10, 2 * size).astype(np.int32)
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (2 * size, 28, 28, 1), np.uint8)
+    labels = random.integers(0, 10, 2 * size).astype(np.int32)
     return data.Dataset(
         "fashion_mnist",
         images[:size],
@@ -90,7 +89,7 @@ def test_the_network_is_what_it_says():
             jax.tree.map(lambda x: x.astype("float64") + 0.01, nnx.as_pure(each))
             for each in (params, other)
         )
-        x = jnp.asarray(RANDOM.normal(size=(4, 28, 28, 1)))
+        x = jnp.asarray(np.random.default_rng(0).normal(size=(4, 28, 28, 1)))
 
         def found(params):
             return nnx.merge(graph, params, other, copy=True)(x)
@@ -119,17 +118,13 @@ def test_exactly_what_batch_normalisation_follows_is_scale_invariant(name):
     assert sum(selected for _, selected in flat) == 9
 
 
-def learner(name, model="resnet_8_8", **options):
-    optimizer = config.Optimizer(
-        name=name, learning_rate=0.1, options=tuple(options.items())
-    )
-    run = config.Run(model=model, optimizer=optimizer, batch_size=8, steps=3)
-    return Learner(run, noise(64))
-
-
 def test_adarem_s_keeps_the_norm_of_the_convolutions_and_moves_all():
-    made = learner("adarem_s", weight_decay=0.01)
+    optimizer = config.Optimizer(
+        name="adarem_s", learning_rate=0.1, options=(("weight_decay", 0.01),)
+    )
+    run = config.Run(model="resnet_8_8", optimizer=optimizer, batch_size=8, steps=3)
     key, dataset = jax.random.key(0), noise(64)
+    made = Learner(run, dataset)
     start = made.start(key)
     state, _ = jax.jit(made.advance)(
         start,
@@ -151,10 +146,37 @@ def test_adarem_s_keeps_the_norm_of_the_convolutions_and_moves_all():
     assert 4 * size + 8 < made.state_bytes < 4 * size + 64
 
 
-def test_adarem_s_refuses_a_network_without_normalisation():
+def text(streams=50, length=100):
+    """Characters without meaning, in as many streams as the recurrent network reads."""
+    characters = np.random.default_rng(0).integers(0, 5, (streams, length), np.uint8)
+    labels = characters.astype(np.int32)
+    return data.Dataset(
+        "war_and_peace", characters, labels, characters, labels, 5, "characters"
+    )
+
+
+@pytest.mark.parametrize("model", ["mlp", "char_lstm"])
+def test_adarem_s_refuses_a_network_without_normalisation(model):
+    optimizer = config.Optimizer(name="adarem_s", learning_rate=0.1)
+    recurrent = model == "char_lstm"
+    dataset = text() if recurrent else noise(64)
+    run = config.Run(
+        dataset=dataset.name,
+        model=model,
+        optimizer=optimizer,
+        batch_size=50,
+        shuffle=not recurrent,
+        steps=3,
+    )
     with pytest.raises(config.ConfigError, match="normalisation layers") as error:
-        learner("adarem_s", model="mlp")
+        Learner(run, dataset)
     assert_one_sentence(str(error.value))
+
+
+def batches(steps):
+    """Eight small images each."""
+    random = np.random.default_rng(0)
+    return random.normal(size=(steps, 8, 8, 8, 1)), random.integers(0, 10, (steps, 8))
 
 
 @pytest.mark.parametrize(
@@ -162,9 +184,7 @@ def test_adarem_s_refuses_a_network_without_normalisation():
 )
 def test_the_sphere_rate_walks_through_the_networks_of_flat_space(variant):
     network = SmallResNet(10, nnx.Rngs(0), width=2, epsilon=variant.epsilon)
-    images = RANDOM.normal(size=(100, 8, 8, 8, 1))
-    labels = RANDOM.integers(0, 10, (100, 8))
-    found = compare(network, images, labels, variant)
+    found = compare(network, *batches(100), variant)
     for values in (found.direction, found.loss, found.prediction):
         # Measured 1e-13: float64 round-off, magnified by a hundred steps.
         assert float(values.max()) < 1e-8
@@ -174,6 +194,5 @@ def test_the_sphere_rate_walks_through_the_networks_of_flat_space(variant):
 def test_epsilon_in_the_variances_separates_the_networks():
     variant = Variant(1e-5, None, "global")
     network = SmallResNet(10, nnx.Rngs(0), width=2, epsilon=1e-5)
-    images = RANDOM.normal(size=(20, 8, 8, 8, 1))
-    found = compare(network, images, RANDOM.integers(0, 10, (20, 8)), variant)
+    found = compare(network, *batches(20), variant)
     assert float(found.direction.max()) > 1e-8

@@ -1,0 +1,145 @@
+"""The rules of AdaRem's trained claims: when they hold, and that each part can fail."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments import ledger, tuning
+from experiments.studies import adarem
+from tests.experiments.summaries import summary
+
+CLAIMS = {claim.id: claim for claim in adarem.STUDY.claims}
+
+# Label → final loss, test accuracy in %, Q, with which a claim holds.
+GOOD = {
+    "ar-q": {
+        "SGD": (0.4, 88, 90),
+        "SGDM": (0.4, 88, 60),
+        "Adam": (0.4, 88, 30),
+        "AdaRem": (0.4, 88, 10),
+        "AdaRem, global": (0.4, 88, 10),
+    },
+    "ar-4": {
+        "SGDM": (0.40, 89.0, 1),
+        "Adam": (0.42, 88.0, 1),
+        "AdamW": (0.42, 88.0, 1),
+        "RMSProp": (0.43, 87.0, 1),
+        "AdaRem": (0.38, 88.8, 1),
+    },
+    "ar-4-readings": {
+        "leaf, per epoch": (0.4, 88.0, 1),
+        "leaf, per step": (0.4, 88.3, 1),
+        "global, per epoch": (0.4, 87.7, 1),
+        "global, per step": (0.4, 88.0, 1),
+    },
+    "ar-5": {
+        "SGDM, narrow": (0.4, 88.0, 1),
+        "AdaRem-S, narrow": (0.4, 89.0, 1),
+        "AdaRem-S, narrow, a sphere each": (0.4, 89.0, 1),
+        "SGDM, wide": (0.4, 90.0, 1),
+        "AdaRem-S, wide": (0.4, 89.8, 1),
+    },
+    "ar-hb": {
+        "AdamW": (0.40, 88, 1),
+        "AdamW, hyperball": (0.39, 88, 1),
+        "MaS": (0.40, 88, 1),
+        "MaS, hyperball": (0.39, 88, 1),
+    },
+    "ar-3": {
+        "SGDM": (1.6, 50, 1),
+        "Adam": (1.5, 50, 1),
+        "AdaRem": (1.4, 50, 1),
+    },
+}
+# A label and what it is changed to: each makes one part of the rule fail.
+BAD = [
+    ("ar-q", "SGDM", (0.4, 88, 95)),
+    ("ar-q", "Adam", (0.4, 88, 65)),
+    ("ar-q", "AdaRem", (0.4, 88, 35)),
+    ("ar-4", "AdaRem", (0.405, 88.8, 1)),
+    ("ar-4", "AdaRem", (0.38, 88.4, 1)),
+    ("ar-4", "AdamW", (0.42, 88.9, 1)),
+    ("ar-4-readings", "global, per step", (0.4, 87.4, 1)),
+    ("ar-5", "AdaRem-S, narrow", (0.4, 87.4, 1)),
+    ("ar-5", "AdaRem-S, wide", (0.4, 91.1, 1)),
+    ("ar-5", "AdaRem-S, wide", (0.4, 89.4, 1)),
+    ("ar-hb", "AdamW, hyperball", (0.41, 88, 1)),
+    ("ar-hb", "MaS, hyperball", (0.41, 88, 1)),
+    ("ar-3", "Adam", (1.7, 50, 1)),
+    ("ar-3", "AdaRem", (1.55, 50, 1)),
+]
+
+
+def evidence(claim, measured):
+    """As if all searches had stopped at their start, and three seeds had been run."""
+
+    def runs(label, tuned):
+        loss, accuracy, q = measured[label]
+        for place, run in enumerate(ledger._replicas(tuned, rate_of(tuned))):
+            shift = 1e-4 * place  # seeds differ, and alike for all labels
+            yield dataclasses.replace(
+                summary(run, loss + shift),
+                loss=np.array([loss + shift]),
+                evaluations={
+                    "test_accuracy": np.array([accuracy / 100 + shift]),
+                    "test_loss": np.array([loss + shift]),
+                    "oscillation": np.array([q + shift]),
+                },
+            )
+
+    summaries = {k: list(runs(k, tuned)) for k, tuned in claim.trial.tuned.items()}
+    quantity = claim.trial.quantity
+    return ledger.Evidence(
+        values={
+            label: ledger.interval([quantity.of(s) for s in some])
+            for label, some in summaries.items()
+        },
+        runs=summaries,
+    )
+
+
+def rate_of(tuned):
+    return tuned.search.base.optimizer.learning_rate
+
+
+def failed(claim_id, measured):
+    """How many parts of the rule fail."""
+    claim = CLAIMS[claim_id]
+    found = evidence(claim, measured)
+    findings = [ledger.Finding(c, c.measure(found)) for c in claim.rule]
+    return sum(not finding.holds for finding in findings)
+
+
+@pytest.mark.parametrize("claim_id", GOOD)
+def test_holds_where_the_paper_is_right(claim_id):
+    assert set(GOOD[claim_id]) == set(CLAIMS[claim_id].trial.tuned)
+    assert failed(claim_id, GOOD[claim_id]) == 0
+
+
+@pytest.mark.parametrize(("claim_id", "label", "instead"), BAD)
+def test_every_part_can_fail(claim_id, label, instead):
+    assert failed(claim_id, GOOD[claim_id] | {label: instead}) > 0
+
+
+@pytest.mark.parametrize(
+    ("rates", "holds"),
+    [
+        ({}, True),
+        ({"AdamW, narrow": 0.1}, True),
+        ({"AdamW, hyperball, wide": 0.1}, False),
+        ({"AdamW, hyperball, wide": 0.06, "AdamW, wide": 0.06}, False),
+        ({"AdamW, hyperball, wide": 0.06, "AdamW, wide": 0.1}, True),
+        ({"MaS, hyperball, narrow": 0.06}, False),
+    ],
+)
+def test_a_rate_carries_over_if_it_is_the_same_or_nearer_than_without(rates, holds):
+    claim = CLAIMS["ar-hb-transfer"]
+    best = {label: 0.03 for label in claim.trial.tuned} | rates
+    searches = {
+        label: tuning.Found(tried={}, scores={}, best=rate, next=None)
+        for label, rate in best.items()
+    }
+    found = ledger.Evidence(values={}, searches=searches)
+    findings = [ledger.Finding(c, c.measure(found)) for c in claim.rule]
+    assert all(finding.holds for finding in findings) == holds
