@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from experiments import config
 from experiments.claims import Claim, Study
-from experiments.studies import adarem, dissecting_adam, mas
+from experiments.studies import adarem, dissecting_adam, mas, tutorials
 
-STUDIES = (mas.STUDY, dissecting_adam.STUDY, adarem.STUDY)
+STUDIES = (mas.STUDY, dissecting_adam.STUDY, adarem.STUDY, tutorials.STUDY)
 
 
 def select(names: Sequence[str]) -> list[tuple[Study, Claim]]:
