@@ -17,6 +17,8 @@ RATES = {
     "adam_star": 1e-3,
     "adarem": 0.1,
     "adarem_s": 0.1,
+    "adamw_hyperball": 0.01,
+    "mas_hyperball": 0.01,
     "sgd": 0.01,
     "momentum": 0.01,
     "adam": 1e-3,
