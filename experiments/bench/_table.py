@@ -27,9 +27,9 @@ def main(parts: Iterable[str], rounds: int) -> None:
     """Measures, each round in fresh processes one after another, and prints.
 
     Args:
-      parts: of "optimizers" (a step on the tree of GPT-2 small) and "training" (the
+      parts: of "optimizers" (a step on the tree of GPT-2 small), "training" (the
         networks, as built and as a newcomer writes them, and the mini-batch variance
-        of their gradients).
+        of their gradients) and "explorer" (its page, what the server does of it).
       rounds: how often all is measured; what is printed is the median, with the
         least and the greatest beside it.
     """
@@ -48,6 +48,8 @@ def main(parts: Iterable[str], rounds: int) -> None:
         figures = _measure(variants, rounds)
         console.print(_training_table(figures))
         _print_ratios(console, figures, TRAINING_RATIOS)
+    if "explorer" in parts:
+        console.print(_explorer_table(_measure(["_explorer"], rounds)))
 
 
 def _measure(commands: list[str], rounds: int) -> Figures:
@@ -115,6 +117,19 @@ def _training_table(figures: Figures) -> Table:
     return table
 
 
+def _explorer_table(figures: Figures) -> Table:
+    table = Table(title="Explorer, 3 optimizers of 500 steps, time of the server")
+    for column in ("after", "ms [min, max]", "aim", ""):
+        table.add_column(column)
+    for name, row in figures.items():
+        times, bound = row["milliseconds"], EXPLORER_BOUNDS[name]
+        met = statistics.median(times) <= bound
+        table.add_row(
+            name, _spread(times), f"<= {bound:,} ms", "met" if met else "missed"
+        )
+    return table
+
+
 Ratio = tuple[str, Callable[[Figures], float], str, float]
 
 
@@ -165,6 +180,8 @@ TRAINING_RATIOS: tuple[Ratio, ...] = (
         2.0,
     ),
 )
+
+EXPLORER_BOUNDS = {"click": 100, "slider": 100, "new formula": 2000}  # ms
 
 
 def _print_ratios(

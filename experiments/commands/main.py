@@ -33,6 +33,7 @@ COMMANDS: dict[str, Any] = {
     "compare": options.Compare,
     "list": options.List,
     "report": options.Report,
+    "explore": options.Explore,
     "bench": options.Bench,
 }
 

@@ -179,16 +179,38 @@ class Report:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Explore:
+    """Opens the trajectory explorer: optimizers on surfaces, in the browser.
+
+    Example: python -m experiments explore
+
+    Attributes:
+      port: where the page is served.
+      host: who can see it: this machine alone, or another address to listen at, as
+        0.0.0.0 for everyone who reaches this machine.
+      browser: open the page.
+    """
+
+    port: int = 5006
+    host: str = "127.0.0.1"
+    browser: bool = True
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Bench:
     """Measures the time and memory of optimizers and networks on this machine.
 
     Example: python -m experiments bench --parts optimizers --rounds 1
 
     Attributes:
-      parts: optimizers (one step on 124 M weights), training (the networks, and the
-        variance of their gradients), or both.
+      parts: of optimizers (one step on 124 M weights), training (the networks, and the
+        variance of their gradients) and explorer (its page); all by default.
       rounds: how often all is measured; the table shows medians.
     """
 
-    parts: tuple[Literal["optimizers", "training"], ...] = ("optimizers", "training")
+    parts: tuple[Literal["optimizers", "training", "explorer"], ...] = (
+        "optimizers",
+        "training",
+        "explorer",
+    )
     rounds: int = 3

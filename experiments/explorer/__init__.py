@@ -1,0 +1,1 @@
+"""The trajectory explorer without its page: surfaces, methods, paths and links."""

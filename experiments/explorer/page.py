@@ -1,0 +1,215 @@
+"""The trajectory explorer: one component, a page of its own or in a notebook.
+
+In a notebook: `import panel; panel.extension(); Explorer(state.of_preset("ravine"))`.
+"""
+
+import dataclasses
+import html
+from collections.abc import Callable
+
+import panel as pn
+import panel_material_ui as pmui
+
+from experiments.explorer import address, methods
+from experiments.explorer.browser import LIST, Address, Copy
+from experiments.explorer.card import Card
+from experiments.explorer.drawing import Drawing, Found
+from experiments.explorer.formula import FormulaError
+from experiments.explorer.method import MethodError
+from experiments.explorer.setting import Setting
+from experiments.explorer.state import Shown, StateError, View
+from experiments.explorer.surfaces import Point
+
+# What a user can do wrong; anything else is a mistake of ours.
+ERRORS = (FormulaError, MethodError, StateError)
+TITLE = "Trajectory explorer"
+HINT = "Click in the plot to start there; paths run from dark to bright."
+WIDE = {"sizing_mode": "stretch_width"}
+# Controls beside the figures, or above and below them where there is no room.
+LAYOUT = """
+:host {
+  display: grid;
+  grid-template-columns: minmax(300px, 380px) minmax(0, 1fr);
+  grid-template-areas: "setting figures" "cards figures";
+  grid-template-rows: max-content 1fr;
+  gap: 4px 16px;
+  align-items: start;
+}
+@media (max-width: 860px) {
+  :host {
+    grid-template-columns: minmax(0, 1fr);
+    grid-template-areas: "setting" "figures" "cards";
+    grid-template-rows: repeat(3, max-content);
+  }
+}
+:host, :host > div { height: max-content; }
+"""
+
+
+class Explorer(pn.viewable.Viewer):
+    """The explorer.
+
+    Attributes:
+      view: what is shown, the last one that could be.
+      said: the sentences of the status line.
+      page: what is laid out.
+      address: that of the page, on a server.
+    """
+
+    def __init__(self, view: View, notices: tuple[str, ...] = ()):
+        """Shows a view.
+
+        Args:
+          view: what is shown first.
+          notices: sentences about it.
+
+        Raises:
+          FormulaError: it has no surface.
+        """
+        super().__init__()
+        self.view = view
+        self.said: tuple[str, ...] = ()
+        self.drawing = Drawing(self._click)
+        self.setting = Setting(self.change)
+        self.cards: list[Card] = []
+        self._deck = pn.Column(**WIDE)
+        self._status = pn.pane.HTML(margin=(0, 10), **WIDE)
+        self._link, self.address = Copy(label="Copy link", margin=(4, 10)), Address()
+        self.method = pn.widgets.Select(
+            stylesheets=[LIST],
+            label="Another optimizer",
+            options={method.label: key for key, method in methods.METHODS.items()},
+            **WIDE,
+        )
+        self.add = pmui.Button(label="Add", variant="outlined", margin=(14, 10))
+        self.add.on_click(lambda event: self.change(self._with_another))
+        self.page = pmui.Page(main=[self._body()], title=TITLE)
+        self.page.param.watch(lambda event: _locked(self._colour), "dark_theme")
+        self._show(self.drawing.calculate(view), notices)
+        self._colour()
+
+    def __panel__(self) -> pmui.Page:
+        """What Panel shows."""
+        return self.page
+
+    def _body(self) -> pn.Column:
+        setting = pn.Column(
+            self.setting.layout,
+            pn.Row(self._link, self.address, **WIDE),
+            styles={"grid-area": "setting"},
+            **WIDE,
+        )
+        figures = pn.Column(
+            self._status, *self.drawing.panes, styles={"grid-area": "figures"}, **WIDE
+        )
+        cards = pn.Column(
+            self._deck,
+            pn.Row(self.method, self.add, **WIDE),
+            styles={"grid-area": "cards"},
+            **WIDE,
+        )
+        return pn.Column(setting, figures, cards, stylesheets=[LAYOUT], **WIDE)
+
+    def change(self, make: Callable[[View], View]) -> None:
+        """Shows what this makes of the view, or says why that cannot be shown."""
+        _locked(lambda: self._change(make))
+
+    def _change(self, make: Callable[[View], View]) -> None:
+        try:
+            view = make(self.view)
+            if view == self.view:
+                return
+            found = self.drawing.calculate(view)
+        except ERRORS as error:
+            self._say((str(error),))
+        else:
+            self._show(found)
+
+    def _show(self, found: Found, notices: tuple[str, ...] = ()) -> None:
+        view = self.view = found.view
+        said = self.drawing.draw(found)
+        self.setting.show(view, self.drawing.surface)
+        self._match_cards()
+        query = "?" + address.to_query(view)
+        self._link.text = self.address.query = query
+        self._say((*notices, *said))
+
+    def _say(self, sentences: tuple[str, ...]) -> None:
+        self.said = sentences
+        text = "<br>".join(map(html.escape, sentences)) or HINT
+        mark = "border-left:4px solid #d55e00;padding-left:8px" if sentences else ""
+        self._status.object = f"<div role='status' style='{mark}'>{text}</div>"
+
+    def _match_cards(self) -> None:
+        """A card for each optimizer; one that only moved its sliders keeps its own."""
+        cards = []
+        for slot, shown in enumerate(self.view.optimizers):
+            if slot < len(self.cards) and self.cards[slot].key == shown.key:
+                card = self.cards[slot]
+                card.show(shown)
+            else:
+                card = Card(shown, self._replace, self._remove)
+            cards.append(card)
+        if cards != self.cards:
+            self.cards = cards
+            self._deck.objects = [card.layout for card in cards]
+            self._colour_cards()
+
+    def _colour(self) -> None:
+        self.drawing.colour(self.page.dark_theme)
+        self._colour_cards()
+
+    def _colour_cards(self) -> None:
+        for slot, card in enumerate(self.cards):
+            card.colour(slot, self.page.dark_theme)
+
+    def _click(self, point: Point) -> None:
+        widths = [high - low for low, high in self.drawing.surface.bounds]
+        # To a thousandth of the view, as no finger is more exact.
+        w1, w2 = (
+            float(f"{round(1000 * place / width) * width / 1000:.6g}")
+            for place, width in zip(point, widths, strict=True)
+        )
+        self.change(lambda view: dataclasses.replace(view, start=(w1, w2)))
+
+    def _with_another(self, view: View) -> View:
+        key = self.method.value
+        values = methods.find(key).starting_values(self.drawing.surface)
+        shown = Shown(key, tuple(values.items()))
+        return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
+
+    def _replace(self, card: Card, shown: Shown) -> None:
+        slot = self.cards.index(card)
+        self.change(lambda view: _at(view, slot, (shown,)))
+
+    def _remove(self, card: Card) -> None:
+        slot = self.cards.index(card)
+        # The others keep their cards, under the next colour.
+        self.cards = [other for other in self.cards if other is not card]
+        self.change(lambda view: _at(view, slot, ()))
+        self._deck.objects = [other.layout for other in self.cards]
+        self._colour_cards()
+
+
+def _at(view: View, slot: int, instead: tuple[Shown, ...]) -> View:
+    """The view with others in the place of one optimizer."""
+    before, after = view.optimizers[:slot], view.optimizers[slot + 1 :]
+    return dataclasses.replace(view, optimizers=(*before, *instead, *after))
+
+
+def at(query: str) -> Explorer:
+    """The explorer at the view of an address."""
+    view, notices = address.from_query(query)
+    try:
+        return Explorer(view, notices)
+    except FormulaError as error:  # a formula that is nowhere finite
+        return Explorer(address.from_query("")[0], (*notices, str(error)))
+
+
+def _locked(draw: Callable[[], None]) -> None:
+    """Draws with the lock of the document, without which Panel tells of clicks."""
+    document = pn.state.curdoc
+    if document is None or document.session_context is None:
+        draw()  # in a notebook or a test
+    else:
+        document.add_next_tick_callback(draw)

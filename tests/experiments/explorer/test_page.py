@@ -1,0 +1,280 @@
+"""The page without a browser: what its controls do, and what it says."""
+
+import dataclasses
+import socket
+
+import numpy as np
+import optax
+import panel as pn
+import pytest
+from bokeh.events import Tap
+from bokeh.models import Scatter
+
+import optax_sign
+from experiments import config
+from experiments.explorer import address, page, server, state, trajectories
+from tests.experiments.messages import assert_one_sentence
+
+VIEW = dataclasses.replace(state.of_preset("ravine"), steps=40)
+
+
+@pytest.fixture
+def explorer():
+    return page.Explorer(VIEW)
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The methods whose paths are calculated from here on."""
+    calls = []
+    calculate = trajectories.trajectory
+
+    def counted(surface, method, *rest):
+        calls.append(method.label)
+        return calculate(surface, method, *rest)
+
+    monkeypatch.setattr(trajectories, "trajectory", counted)
+    return calls
+
+
+def move(explorer, slot, name, value):
+    """Moves a slider, as a hand would."""
+    dial = explorer.cards[slot]._dials[name]
+    dial.widget.value = dial._place(value)
+
+
+def inside(explorer, name):
+    return next(i for i in explorer.drawing._insides.values() if i.name == name)
+
+
+def test_a_slider_recomputes_its_own_path_and_compiles_nothing(explorer, asked):
+    before = explorer.drawing.paths
+    compiled = trajectories._compiled.cache_info().misses
+    move(explorer, 2, "learning_rate", 0.3)
+    assert asked == ["Adam"]
+    assert trajectories._compiled.cache_info().misses == compiled
+    assert dict(explorer.view.optimizers[2].values)["learning_rate"] == 0.3
+    after = explorer.drawing.paths
+    assert after[0] is before[0] and after[1] is before[1]
+    assert not np.array_equal(after[2].points, before[2].points)
+
+
+def test_every_control_is_in_the_view(explorer):
+    setting = explorer.setting
+    setting.start[0].value = -3.0
+    setting.steps.value = 25
+    setting.noise.value = 0.5
+    setting.seed.value = 7
+    view = explorer.view
+    assert (view.start, view.steps) == ((-3.0, 2.0), 25)
+    assert (view.noise, view.seed) == (0.5, 7)
+    assert [len(path.points) for path in explorer.drawing.paths] == [26] * 3
+
+
+def test_a_click_is_the_start_of_all_paths(explorer):
+    figure = explorer.drawing._landscape.figure
+    figure._trigger_event(Tap(figure, x=1.23456, y=-2.00001))
+    # To a thousandth of a view that is 20 wide and 8 high.
+    assert explorer.view.start == (1.24, -2.0)
+    assert [widget.value for widget in explorer.setting.start] == [1.24, -2.0]
+    for path in explorer.drawing.paths:
+        assert path.points[0].tolist() == [1.24, -2.0]
+
+
+def test_optimizers_are_added_and_removed(explorer, asked):
+    explorer.method.value = "mas"
+    explorer.add.param.trigger("clicks")
+    assert [shown.key for shown in explorer.view.optimizers][-1] == "mas"
+    assert asked == ["MaS"]
+    kept = explorer.cards[2]
+    explorer._remove(explorer.cards[1])
+    assert [card.key for card in explorer.cards] == ["sgd", "adam", "mas"]
+    assert [shown.key for shown in explorer.view.optimizers] == ["sgd", "adam", "mas"]
+    assert explorer.cards[1] is kept
+    assert asked == ["MaS"]  # what is left was there
+    assert explorer.drawing.table.object.count("<tr>") == 4  # with the head
+
+
+def test_no_more_optimizers_than_can_be_told_apart(explorer):
+    for _ in range(state.MAX_OPTIMIZERS):
+        explorer.add.param.trigger("clicks")
+    assert len(explorer.cards) == state.MAX_OPTIMIZERS
+    assert_one_sentence(explorer.said[0])
+
+
+def test_a_preset_brings_its_start_and_rates(explorer):
+    explorer.setting.surface.value = "quadratic"
+    view = explorer.view
+    assert view.start == (-15.0, 20.0)
+    assert dict(view.optimizers[0].values)["learning_rate"] == 0.02
+    assert view.steps == VIEW.steps
+    assert explorer.setting.formula.value == "3*w1**2 + 10*w2**2"
+
+
+def test_a_formula_takes_the_place_of_the_preset(explorer):
+    explorer.setting.formula.value = "w1**2 + w2**4"
+    assert explorer.view.surface is None
+    assert explorer.setting.surface.value == ""
+    assert explorer.view.bounds == ((-10.0, 10.0), (-4.0, 4.0))
+    assert explorer.view.start == VIEW.start
+    assert explorer.setting.view.visible
+    explorer.setting.bounds[0].value = -20.0
+    assert explorer.view.bounds == ((-20.0, 10.0), (-4.0, 4.0))
+    assert not explorer.said
+
+
+@pytest.mark.parametrize(
+    "text", ["w1 +", "__import__('os')", "w3**2", "log(-1 - w1**2)", "", "9" * 600]
+)
+def test_a_bad_formula_is_a_sentence_and_the_view_stays(explorer, text):
+    drawn = explorer.drawing.paths
+    explorer.setting.formula.value = text
+    assert explorer.view == VIEW
+    assert explorer.drawing.paths is drawn
+    [said] = explorer.said
+    assert_one_sentence(said)
+    explorer.setting.steps.value = 30  # and the page goes on
+    assert explorer.view.steps == 30
+    assert explorer.said == ()
+
+
+def test_an_empty_field_is_a_sentence(explorer):
+    explorer.setting.start[1].value = None
+    assert explorer.said == ("start w2 must be a number, but its field is empty.",)
+    assert explorer.view == VIEW
+
+
+def test_a_path_that_diverges_is_told_and_drawn_as_far_as_it_goes(explorer):
+    move(explorer, 0, "learning_rate", 10.0)
+    assert explorer.drawing.paths[0].diverged_at is not None
+    [said] = explorer.said
+    assert "Gradient descent" in said
+    assert_one_sentence(said)
+    move(explorer, 0, "learning_rate", 0.05)
+    assert explorer.said == ()
+
+
+def test_what_is_said_cannot_bring_html(explorer):
+    explorer._say(("<script>alert(1)</script>",))
+    assert "<script>" not in explorer._status.object
+
+
+def test_the_address_gives_the_view_back(explorer):
+    move(explorer, 1, "momentum", 0.5)
+    explorer.cards[2]._inside.value = ["v"]
+    explorer.cards[2]._choices["nesterov"].value = True
+    explorer.setting.noise.value = 1.5
+    query = explorer.address.query
+    assert query == "?" + address.to_query(explorer.view)
+    again = page.at(query)
+    assert again.view == explorer.view
+    assert again.said == ()
+    assert again.cards[2]._inside.value == ["v"]
+    assert again.cards[2]._choices["nesterov"].value is True
+    for one, other in zip(explorer.drawing.paths, again.drawing.paths, strict=True):
+        np.testing.assert_array_equal(one.points, other.points)
+
+
+def test_an_address_that_cannot_be_read_is_told():
+    explorer = page.at("?surface=ravin&steps=20")
+    assert explorer.view.steps == 20
+    assert "perhaps 'ravine'" in explorer.said[0]
+
+
+def test_an_address_of_a_formula_without_losses_is_told():
+    explorer = page.at("?formula=log(-1-w1**2)&steps=20")
+    assert explorer.view.surface == "quadratic"
+    assert "no finite number" in explorer.said[0]
+
+
+def test_the_expression_that_is_copied_makes_what_is_drawn(explorer):
+    move(explorer, 2, "b1", 0.5)
+    text = explorer.cards[2]._copy.text
+    assert "b1=0.5" in text
+    assert text in explorer.cards[2]._expression.object
+    copied = eval(text, {"optax": optax, "optax_sign": optax_sign})
+    weights = np.array(VIEW.start, np.float32)
+    slope = np.array([0.2, 20.0], np.float32) * weights
+    updates, _ = copied.update(slope, copied.init(weights), weights)
+    # The copy runs in float32, of which both numbers have seven digits.
+    np.testing.assert_allclose(
+        weights + updates, explorer.drawing.paths[2].points[1], rtol=1e-6
+    )
+
+
+def test_components_are_drawn_on_demand(explorer):
+    assert list(explorer.drawing._column) == []
+    explorer.cards[1]._inside.value = ["m"]
+    explorer.cards[2]._inside.value = ["m", "v"]
+    assert [key[0] for key in explorer.drawing._insides] == ["m", "v"]
+    first = inside(explorer, "m")
+    seen = first._sources[2].data["w2"]
+    np.testing.assert_array_equal(seen, explorer.drawing.paths[2].components["m"][:, 1])
+    move(explorer, 2, "b1", 0.1)
+    again = inside(explorer, "m")
+    assert again is first  # new numbers for the old figure
+    assert not np.array_equal(again._sources[2].data["w2"], seen)
+
+
+def test_paths_differ_in_marker_and_dashes(explorer):
+    figure = explorer.drawing._landscape.figure
+    marks = {glyph.marker for glyph in figure.select(type=Scatter)}
+    assert len(marks) == state.MAX_OPTIMIZERS + 2  # with the start and the minima
+    curves = explorer.drawing._losses._curves[0]
+    assert len({str(curve.glyph.line_dash) for curve in curves}) == len(curves)
+
+
+def test_dark_pages_have_colours_of_their_own(explorer):
+    ground = explorer.drawing._landscape._shades
+    light = ground.palette
+    explorer.page.dark_theme = True
+    assert ground.palette != light
+    explorer.page.dark_theme = False
+    assert ground.palette == light
+
+
+def test_a_notebook_shows_the_same_component(explorer):
+    assert pn.panel(explorer.__panel__()) is explorer.page
+
+
+@pytest.mark.parametrize(
+    ("host", "names"),
+    [
+        ("127.0.0.1", ["localhost:80", "127.0.0.1:80"]),
+        ("localhost", ["localhost:80", "127.0.0.1:80", "[::1]:80"]),
+        ("::1", ["localhost:80", "[::1]:80"]),
+        ("192.0.2.7", ["192.0.2.7:80"]),
+        ("host.example", ["host.example:80"]),
+    ],
+)
+def test_only_pages_of_the_server_may_talk_to_it(host, names):
+    assert server.origins(host, 80) == names
+
+
+def test_all_networks_are_named_one_by_one():
+    names = server.origins("0.0.0.0", 80)
+    assert {"localhost:80", f"{socket.gethostname()}:80"} <= set(names)
+    assert not any("*" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "says"),
+    [
+        ("127.0.0.1", 0, "port must lie between 1 and 65535, got 0"),
+        ("127.0.0.1", 70000, "got 70000"),
+        ("192.0.2.7", 5006, "host must be a name or an address of this machine"),
+        ("no such host", 5006, "got 'no such host'"),
+    ],
+)
+def test_where_it_cannot_listen_is_a_sentence(host, port, says):
+    with pytest.raises(config.ConfigError, match=says) as error:
+        server.serve(host, port, False, print)
+    assert_one_sentence(str(error.value))
+
+
+def test_a_port_in_use_is_a_sentence():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(config.ConfigError, match=f"port {port} is in use") as error:
+            server.serve("127.0.0.1", port, False, print)
+    assert_one_sentence(str(error.value))
