@@ -9,7 +9,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from experiments.explorer import palette, surfaces, trajectories
+from experiments.explorer import browser, palette, surfaces, trajectories
 from experiments.explorer.courses import Inside, Losses
 from experiments.explorer.landscape import Landscape
 from experiments.explorer.state import Shown, View
@@ -69,7 +69,9 @@ class Drawing:
         self._losses = Losses()
         self._insides: dict[tuple, Inside] = {}
         self.logarithmic = pmui.Switch(label="Logarithmic loss", value=True)
-        self.logarithmic.param.watch(lambda event: self._show_losses(), "value")
+        self.logarithmic.param.watch(
+            lambda event: browser.locked(self._show_losses), "value"
+        )
         self._show_losses()
         self.table = pn.pane.HTML(stylesheets=[TABLE], **WIDE)
         self._column = pn.Column(**WIDE)

@@ -11,7 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from experiments.explorer import address, methods
-from experiments.explorer.browser import LIST, Address, Copy
+from experiments.explorer.browser import LIST, Address, Copy, locked
 from experiments.explorer.card import Card
 from experiments.explorer.drawing import Drawing, Found
 from experiments.explorer.formula import FormulaError
@@ -84,7 +84,7 @@ class Explorer(pn.viewable.Viewer):
         self.add = pmui.Button(label="Add", variant="outlined", margin=(14, 10))
         self.add.on_click(lambda event: self.change(self._with_another))
         self.page = pmui.Page(main=[self._body()], title=TITLE)
-        self.page.param.watch(lambda event: _locked(self._colour), "dark_theme")
+        self.page.param.watch(lambda event: locked(self._colour), "dark_theme")
         self._show(self.drawing.calculate(view), notices)
         self._colour()
 
@@ -112,7 +112,7 @@ class Explorer(pn.viewable.Viewer):
 
     def change(self, make: Callable[[View], View]) -> None:
         """Shows what this makes of the view, or says why that cannot be shown."""
-        _locked(lambda: self._change(make))
+        locked(lambda: self._change(make))
 
     def _change(self, make: Callable[[View], View]) -> None:
         try:
@@ -204,12 +204,3 @@ def at(query: str) -> Explorer:
         return Explorer(view, notices)
     except FormulaError as error:  # a formula that is nowhere finite
         return Explorer(address.from_query("")[0], (*notices, str(error)))
-
-
-def _locked(draw: Callable[[], None]) -> None:
-    """Draws with the lock of the document, without which Panel tells of clicks."""
-    document = pn.state.curdoc
-    if document is None or document.session_context is None:
-        draw()  # in a notebook or a test
-    else:
-        document.add_next_tick_callback(draw)
