@@ -17,6 +17,7 @@ from experiments.claims import (
     Evidence,
     Table,
 )
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval, interval
 
 PROBLEMS = ("linear", "quadratic", "logistic", "cycle", "rare")
@@ -24,26 +25,6 @@ DECAYS = ("0.5", "0.999")
 ORDER, EDGE = 0.5, 0.1  # of √T; how far from it an exponent may be
 LINEAR = 0.9
 DTYPES = ("float32", "float16", "bfloat16")
-
-
-def _regret_table() -> Table:
-    """Imports the module only to calculate: it loads JAX."""
-    from experiments.exact import regret
-
-    return regret.table()
-
-
-def _bounds_table() -> Table:
-    from experiments.exact import resilience_bounds
-
-    return resilience_bounds.table()
-
-
-def _draw(evidence: Evidence):
-    """Imports the figures only to draw."""
-    from experiments.exact import figures_regret
-
-    return figures_regret.regret(evidence.table)
 
 
 def _exponent(table: Table, problem: str, method: str) -> Interval:
@@ -87,7 +68,7 @@ REGRET = Claim(
     "decades",
     trial=Calculation(
         quantity="exponent of the regret's growth with T",
-        table=_regret_table,
+        table=calculated("regret"),
         values=_exponents,
         digits=2,
     ),
@@ -118,13 +99,13 @@ REGRET = Claim(
             least=LINEAR,
         ),
     ),
-    figure=Drawing(name="figure-regret", draw=_draw),
+    figure=Drawing(name="figure-regret", draw=drawn("figures_regret", "regret")),
 )
 
 
 def _extremes(table: Table) -> Mapping[str, Interval]:
     return {
-        f"{dtype}, {end}": Interval(table[f"{dtype}/{end}"], None)
+        f"{dtype}, {end}": exactly(table[f"{dtype}/{end}"])
         for dtype in DTYPES
         for end in ("least", "largest")
     }
@@ -145,7 +126,7 @@ BOUNDS = Claim(
     "b_t is read off the updates, with room for 8 units of rounding in λ^t",
     trial=Calculation(
         quantity="b_t, as the updates show it",
-        table=_bounds_table,
+        table=calculated("resilience_bounds"),
         values=_extremes,
     ),
     rule=(

@@ -3,9 +3,7 @@
 The tables come from `experiments.exact`.
 """
 
-import importlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,9 +12,9 @@ from experiments.claims import (
     Claim,
     Condition,
     Drawing,
-    Evidence,
     Table,
 )
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval
 
 METHODS = ("SGD", "SGDM", "Adam", "AdaRem", "AdaRem, global")
@@ -24,21 +22,6 @@ EXACT = ("one sphere", "a sphere of radius 1 each")
 SPOILT = "one sphere, 1e-5 in the variances"
 QUANTITIES = ("direction", "loss", "prediction")
 ROUND_OFF = 1e-8
-
-
-def _table(module: str) -> Callable[[], Table]:
-    """Imports the module only to calculate: it loads JAX."""
-    return lambda: importlib.import_module(f"experiments.exact.{module}").table()
-
-
-def _draw(name: str) -> Callable[[Evidence], Any]:
-    """Imports the figures only to draw."""
-
-    def draw(evidence: Evidence) -> Any:
-        figures = importlib.import_module("experiments.exact.figures_walks")
-        return getattr(figures, name)(evidence.table)
-
-    return draw
 
 
 PATHS = Claim(
@@ -51,8 +34,8 @@ PATHS = Claim(
     "seed; severe is a path of more than twice the way gained",
     trial=Calculation(
         quantity="Q of all weights over the epoch",
-        table=_table("weight_paths"),
-        values=lambda t: {name: Interval(t[f"{name}/q"], None) for name in METHODS},
+        table=calculated("weight_paths"),
+        values=lambda t: {name: exactly(t[f"{name}/q"]) for name in METHODS},
         digits=1,
     ),
     rule=(
@@ -70,15 +53,14 @@ PATHS = Claim(
             greatest=0.0,
         ),
     ),
-    figure=Drawing(name="figure-1", draw=_draw("weight_paths")),
+    figure=Drawing(name="figure-1", draw=drawn("figures_walks", "weight_paths")),
 )
 
 
 def _largest(table: Table) -> Mapping[str, Interval]:
     return {
-        f"{variant}: {quantity}": Interval(
-            float(np.log10(max(*table[f"{variant}/{quantity}"], np.finfo(float).tiny))),
-            None,
+        f"{variant}: {quantity}": exactly(
+            np.log10(max(*table[f"{variant}/{quantity}"], np.finfo(float).tiny))
         )
         for variant in (*EXACT, SPOILT)
         for quantity in QUANTITIES
@@ -96,7 +78,7 @@ SPHERE = Claim(
     "weights that it follows, losses relative, logits of the batch",
     trial=Calculation(
         quantity="log10 of the largest difference of all steps",
-        table=_table("sphere_equivalence"),
+        table=calculated("sphere_equivalence"),
         values=_largest,
         digits=1,
     ),
@@ -111,7 +93,9 @@ SPHERE = Claim(
         for variant in EXACT
         for quantity in QUANTITIES
     ),
-    figure=Drawing(name="figure-sphere", draw=_draw("sphere_equivalence")),
+    figure=Drawing(
+        name="figure-sphere", draw=drawn("figures_walks", "sphere_equivalence")
+    ),
 )
 
 CLAIMS: tuple[Claim, ...] = (PATHS, SPHERE)

@@ -5,8 +5,7 @@ are read from the paper's words: "closely" is within a tenth, a limit is met wit
 tenth, a random error is within four deviations.
 """
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from experiments.claims import (
     Evidence,
     Table,
 )
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval, interval
 
 NOISY = (1, 2, 3)  # the places of the noise levels that are not 0
@@ -27,21 +27,6 @@ BASES = ("aligned", "rotated")
 EDGE = 0.1  # a tenth of an order of magnitude
 P_DIAG = 1.57
 SIGNS = ("ssd", "m_ssd", "adam")
-
-
-def _table(module: str) -> Callable[[], Table]:
-    """Imports the module only to calculate: it loads JAX."""
-    return lambda: importlib.import_module(f"experiments.exact.{module}").table()
-
-
-def _draw(name: str) -> Callable[[Evidence], Any]:
-    """Imports the figures only to draw."""
-
-    def draw(evidence: Evidence) -> Any:
-        figures = importlib.import_module("experiments.exact.figures")
-        return getattr(figures, name)(evidence.table)
-
-    return draw
 
 
 def _gap(table: Table, kind: str, place: int) -> Interval:
@@ -80,7 +65,7 @@ QUADRATICS = Claim(
     "the best step size at every step, 100 steps, 20 repetitions",
     trial=Calculation(
         quantity="log10 of the last loss, SSD less SGD",
-        table=_table("quadratics"),
+        table=calculated("quadratics"),
         values=_gaps,
         digits=2,
     ),
@@ -96,7 +81,7 @@ QUADRATICS = Claim(
             least=-EDGE,
         ),
     ),
-    figure=Drawing(name="figure-2", draw=_draw("quadratics")),
+    figure=Drawing(name="figure-2", draw=drawn("figures", "quadratics")),
 )
 
 FACTORS = Claim(
@@ -107,10 +92,10 @@ FACTORS = Claim(
     protocol="closed forms; the largest gap over all η",
     trial=Calculation(
         quantity="difference of the factors",
-        table=_table("factors"),
+        table=calculated("factors"),
         values=lambda t: {
-            "largest gap": Interval(t["gap"], None),
-            "at η": Interval(t["gap_at"], None),
+            "largest gap": exactly(t["gap"]),
+            "at η": exactly(t["gap_at"]),
         },
         digits=4,
     ),
@@ -121,7 +106,7 @@ FACTORS = Claim(
             greatest=0.1,
         ),
     ),
-    figure=Drawing(name="figure-3", draw=_draw("factors")),
+    figure=Drawing(name="figure-3", draw=drawn("figures", "factors")),
 )
 
 LEMMA_1 = Claim(
@@ -132,9 +117,9 @@ LEMMA_1 = Claim(
     protocol="factors fitted to 400,000 Gaussian samples for each of 12 settings",
     trial=Calculation(
         quantity="largest difference of fitted and stated factor, in standard errors",
-        table=_table("optimal_factors"),
+        table=calculated("optimal_factors"),
         values=lambda t: {
-            name: Interval(float(np.abs(t[f"{name}/z"]).max()), None)
+            name: exactly(np.abs(t[f"{name}/z"]).max())
             for name in ("direction", "sign")
         },
         digits=2,
@@ -164,9 +149,9 @@ LEMMA_2 = Claim(
     "gradients, 800 steps",
     trial=Calculation(
         quantity="1 - the least cosine with sign(Xᵀy)",
-        table=_table("sign_of_data"),
+        table=calculated("sign_of_data"),
         values=lambda t: {
-            name: Interval(t[f"{name}/short"], None)
+            name: exactly(t[f"{name}/short"])
             for name in (*SIGNS, "sgd", "m_sgd", "m_svag")
         },
     ),
@@ -234,7 +219,7 @@ THEOREM = Claim(
     "not vanish at the minimum, a step size of 1/L, 20,000 steps, 200 repetitions",
     trial=Calculation(
         quantity="slope of log loss over log t, last two decades",
-        table=_table("idealized_svag"),
+        table=calculated("idealized_svag"),
         values=_slopes,
     ),
     published={"SVAG, aligned": -1.0, "SVAG, rotated": -1.0},
@@ -256,7 +241,7 @@ THEOREM = Claim(
             least=-0.1,
         ),
     ),
-    figure=Drawing(name="figure-theorem", draw=_draw("idealized_svag")),
+    figure=Drawing(name="figure-theorem", draw=drawn("figures", "idealized_svag")),
 )
 
 
@@ -276,7 +261,7 @@ DOMINANCE = Claim(
     "a matrix of rank one, in 100 dimensions",
     trial=Calculation(
         quantity="d p_diag",
-        table=_table("diagonal_dominance"),
+        table=calculated("diagonal_dominance"),
         values=_dominance,
         digits=2,
     ),

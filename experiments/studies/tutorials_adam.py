@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments.claims import Calculation, Claim, Condition, Drawing, Evidence, Table
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval
-from experiments.studies.tutorials_numbers import calculated, drawn, exactly
 from experiments.studies.tutorials_steps import from_cardinal
 
 FIRST = ("β₁ = 0.5, β₂ = 0.999", "β₁ = 0.9, β₂ = 0.999", "β₁ = 0.97, β₂ = 0.999")

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments.claims import Calculation, Claim, Condition, Drawing, Evidence, Table
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval
-from experiments.studies.tutorials_numbers import calculated, drawn, exactly
 
 FRICTIONS = (0.0, 0.4, 0.9, 1.0)
 BETAS = (0.0, 0.5, 0.9, 0.99)

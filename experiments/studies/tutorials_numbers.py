@@ -1,11 +1,9 @@
-"""Tutorial A's worked numbers, and what the claims of both tutorials are built with.
+"""Tutorial A's worked numbers.
 
 Nothing is trained. The tables come from `experiments.exact`.
 """
 
-import importlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from experiments.claims import (
     Evidence,
     Table,
 )
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval
 
 HUNDREDTH = 0.005  # half of the last digit printed
@@ -32,31 +31,6 @@ PRINTED: Mapping[str, tuple[str, int, tuple[float, float]]] = {
     "adaptive, w(2)": ("adaptive/path", 2, (-14.73, 19.73)),
 }
 ROUNDED = "adaptive, s(2)"  # printed from weights that had been rounded
-
-
-def calculated(module: str, function: str = "table") -> Callable[[], Table]:
-    """Imports the module only to calculate: it loads JAX."""
-
-    def calculate() -> Table:
-        exact = importlib.import_module(f"experiments.exact.{module}")
-        return getattr(exact, function)()
-
-    return calculate
-
-
-def drawn(module: str, name: str) -> Callable[[Evidence], Any]:
-    """Imports the figures only to draw."""
-
-    def draw(evidence: Evidence) -> Any:
-        figures = importlib.import_module(f"experiments.exact.{module}")
-        return getattr(figures, name)(evidence.table)
-
-    return draw
-
-
-def exactly(value: Any) -> Interval:
-    """A number without an interval."""
-    return Interval(float(value), None)
 
 
 def _worked(table: Table) -> Mapping[str, Interval]:

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments.claims import Calculation, Claim, Condition, Drawing, Evidence, Table
+from experiments.exact_claims import calculated, drawn, exactly
 from experiments.intervals import Interval, interval
-from experiments.studies.tutorials_numbers import calculated, drawn, exactly
 
 METHODS = ("gradient descent", "momentum 0.5", "momentum 0.9", "RMSProp", "Adam")
 MOMENTUM = METHODS[1:3]

@@ -14,7 +14,7 @@ from experiments.claims import (
     Evidence,
     Table,
 )
-from experiments.studies.tutorials_numbers import calculated, drawn, exactly
+from experiments.exact_claims import calculated, drawn, exactly
 
 FRICTIONS = (0.0, 0.6, 0.9)
 CARDINAL = 1.0  # degrees from one of the eight directions

@@ -15,21 +15,7 @@ from experiments.network import Network
 from experiments.scale_invariance import scale_invariant
 from experiments.small_resnet import SmallResNet
 from tests.experiments.messages import assert_one_sentence
-
-
-def noise(size):
-    """Images without meaning, as many to train as to test on."""
-    random = np.random.default_rng(0)
-    images = random.integers(0, 256, (2 * size, 28, 28, 1), np.uint8)
-    labels = random.integers(0, 10, 2 * size).astype(np.int32)
-    return data.Dataset(
-        "fashion_mnist",
-        images[:size],
-        labels[:size],
-        images[size:],
-        labels[size:],
-        10,
-    )
+from tests.experiments.noise import noise
 
 
 def kernels(params):

@@ -11,7 +11,7 @@ from experiments.exact import figures_walks, weight_paths
 from experiments.learner import Learner
 from experiments.plotting import png
 from experiments.studies import adarem_walks
-from tests.experiments.test_small_resnet import noise
+from tests.experiments.noise import noise
 
 
 @pytest.fixture(scope="module")

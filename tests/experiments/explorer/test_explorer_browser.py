@@ -41,6 +41,7 @@ def chromium():
         installable = os.geteuid() == 0 and shutil.which("apt-get")
         if "CI" in os.environ or installable:
             pytest.fail("There is no chromium, which `make chromium` installs.")
+        # Without a browser there is nothing to look at; CI must have one.
         pytest.skip("no chromium, and no right to install one")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
