@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from experiments.exact import Table, surfaces
+from experiments.exact import Table, newton_step, surfaces
+from experiments.exact import ravine as ravines
 from experiments.exact.figures_tutorials import contours, trajectory
 from experiments.plotting import SETTINGS, STYLES, styles
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-METHODS = ("gradient descent", "momentum 0.5", "momentum 0.9", "RMSProp", "Adam")
+METHODS = (*ravines.PLAIN, *ravines.ADAPTIVE)
 CORNERS = {"SGD": (0, 0), "momentum": (1, 0), "RMSProp": (0, 1), "Adam": (1, 1)}
 
 
@@ -111,7 +112,7 @@ def newton(table: Table) -> "Figure":
         x = np.linspace(-0.8, 1.6, 61)
         labels = ("curving upwards", "a plane", "curving downwards")
         for curvature, label, (colour, dashes) in zip(
-            (1, 0, -1), labels, STYLES, strict=False
+            newton_step.CURVATURES, labels, STYLES, strict=False
         ):
             values = -x + curvature * x**2 / 2
             curves.plot(x, values, color=colour, linestyle=dashes, label=label)
@@ -124,8 +125,9 @@ def newton(table: Table) -> "Figure":
         label = f"ideal: {ideal:.4f}"
         line.axvline(ideal, color=STYLES[0][0], linestyle="dashed", label=label)
         label = "at 0.98 of the largest stable rate"
-        rate = 0.98 * 2 / surfaces.ACROSS
-        line.axvline(rate, color=STYLES[5][0], linestyle="dotted", label=label)
+        line.axvline(
+            ravines.DESCENT, color=STYLES[5][0], linestyle="dotted", label=label
+        )
         line.set(
             xlabel="step along the gradient",
             ylabel="error in the ravine",

@@ -53,7 +53,8 @@ MOMENTS = Claim(
     protocol="the tutorial's error function is not in its text. Ours is a hill and a "
     "valley, Gaussians of height and depth 0.05 and width 1.5 at w₁ = 0 and 8, and at "
     "4 a hole of width 0.7, half as deep; from near the summit, rate 20, 150 "
-    "iterations. The threshold, by bisection, belongs to the hole: it is given for "
+    "iterations. The threshold, by bisection, belongs to the hole, and this one was "
+    "chosen between two whose thresholds lie on either side of 0.91: it is given for "
     "others, too",
     trial=Calculation(
         quantity="least β₁ that leads over the hole",

@@ -118,8 +118,8 @@ def _low_lead(table: Table, name: str) -> float:
 def _border_lead(table: Table, name: str) -> float:
     """The least value inside the borders, less that on them."""
     values = np.asarray(table[name])
-    inside = values[1:-1, 1:-1]
-    return float(inside.min() - values.min())
+    border = np.concatenate([*values[[0, -1]], *values[:, [0, -1]].T])
+    return float(values[1:-1, 1:-1].min() - border.min())
 
 
 def _updates(table: Table, name: str) -> np.ndarray:
@@ -153,15 +153,15 @@ ADAPTIVE = Claim(
     rule=(
         Condition(
             text="largest C_a at low gradients less that elsewhere, least of all β: "
-            "at least 0",
+            "above 0",
             measure=lambda e: min(_low_lead(e.table, f"β = {b:g}") for b in BETAS),
-            least=0.0,
+            least=DIGITS,
         ),
         Condition(
-            text="least C_a inside the borders less that on them, least of all β: at "
-            "least 0",
+            text="least C_a inside the borders less that on them, least of all β: "
+            "above 0",
             measure=lambda e: min(_border_lead(e.table, f"β = {b:g}") for b in BETAS),
-            least=0.0,
+            least=DIGITS,
         ),
         Condition(
             text="β = 0: furthest |v(2)| from 1, at most 0.001",

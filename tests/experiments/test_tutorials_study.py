@@ -6,7 +6,6 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.claims import Evidence
 from experiments.exact import (
     final_points,
     momentum_walks,
@@ -18,7 +17,7 @@ from experiments.exact import (
     worked_numbers,
 )
 from experiments.exact.walks import walk
-from experiments.studies import tutorials_ravine, tutorials_steps
+from experiments.studies import tutorials_maps, tutorials_steps
 from tests.reference import tutorials as reference
 
 
@@ -58,8 +57,10 @@ def test_a_walk_is_that_of_the_transcription_with_all_that_is_seen():
     path = np.array(reference.adam(learning_rate=0.5, steps=30))
     # Thirty steps of a dozen roundings each, on numbers up to 20.
     np.testing.assert_allclose(seen["path"], path, rtol=0, atol=1e-11)
+    # Twice the relative error of weights that pass close to 0, and twenty times it.
     np.testing.assert_allclose(seen["error"], path**2 @ [3, 10], rtol=1e-9)
     np.testing.assert_allclose(seen["gradient"], path[:-1] * [6, 20], atol=1e-9)
+    # Sums of two terms after one step.
     g = path[:2] * [6, 20]
     np.testing.assert_allclose(seen["mu"][1], 0.1 * (0.9 * g[0] + g[1]), rtol=1e-12)
     nu = 0.001 * (0.999 * g[0] ** 2 + g[1] ** 2)
@@ -79,6 +80,7 @@ def test_momentum_walks_at_three_frictions(monkeypatch):
 
 def test_the_map_of_momentum_at_points_worked_out_by_hand():
     table = update_maps.momentum()
+    # All to a few float64 roundings, which is less than pytest's own 1e-6.
     # The tutorial's own: 0.4 · 2 + 1 = 1.8 after 2.
     assert at(table, "α = 0.4", 2.0, 1.0) == pytest.approx(-0.2)
     assert at(table, "α = 0.4/grown", 2.0, 1.0) == pytest.approx(-0.2)
@@ -95,6 +97,7 @@ def test_the_maps_of_adaptive_rates_at_points_worked_out_by_hand():
     table = update_maps.adaptive()
     # ε = 1e-8 beside squares of about 1.
     assert at(table, "β = 0", 3.0, -2.0) == pytest.approx(-1.0, abs=1e-8)
+    # And ε beside 0.46: 2e-8 of it, half of that in the root.
     step = 1 / np.sqrt(0.1 * (0.9 * 4 + 1))
     assert at(table, "β = 0.9", 2.0, 1.0) == pytest.approx(step - 1, rel=1e-7)
     assert at(table, "β = 0.9", 2.0, 0.0) == 0.0
@@ -105,12 +108,22 @@ def test_the_maps_of_adam_differ_by_the_prefactor():
     plain = 0.1 * (0.9 * 2 - 1) / np.sqrt(0.001 * (0.999 * 4 + 1))
     # ε = 1e-8 beside a sum of squares of 0.005 takes a millionth of a step of 1.13.
     assert at(table, "not corrected", 2.0, -1.0) == pytest.approx(plain - 1, abs=2e-6)
-    corrected = reference.adam_prefactor() * plain
+    corrected = reference.adam_prefactor() * plain  # times 0.2353: 5e-7
     assert at(table, "corrected", 2.0, -1.0) == pytest.approx(corrected - 1, abs=1e-6)
+
+
+def test_what_leads_at_low_gradients_and_on_borders_can_be_behind():
+    axis = [-2.0, -1.0, 0.0, 1.0, 2.0]
+    size = np.abs(axis)[:, None] + np.abs(axis)
+    for values, sign in ((-size, 1), (size, -1)):
+        table = {"gradients": axis, "map": values.tolist()}
+        assert np.sign(tutorials_maps._low_lead(table, "map")) == sign
+        assert np.sign(tutorials_maps._border_lead(table, "map")) == sign
 
 
 def test_the_hill_has_a_hole_before_its_valley():
     summit, hole, ridge, valley = surfaces.extrema()
+    # Each is moved by the tails of the other Gaussians, which are e^-14 of their tops.
     assert summit == pytest.approx(0.0, abs=0.01)
     assert 4 < hole < ridge < 6 and valley == pytest.approx(8.0, abs=0.01)
     heights = [float(surfaces.hill(jnp.array([x, 0.0]))) for x in (hole, ridge, valley)]
@@ -138,7 +151,8 @@ def test_turns_are_counted_and_gradients_summed():
     assert ravine.turns(np.array([3.0, 2.0, 1.0, 2.0, 1.0])) == pytest.approx(2 / 3)
     gradients = np.array([[1.0, 1.0], [-1.0, 1.0], [1.0, 1.0]])
     left = ravine.uncancelled(gradients, 0.5)
-    np.testing.assert_allclose(left, [(0.25 - 0.5 + 1) / 1.75, 1.0])
+    # Exact numbers but for one division.
+    np.testing.assert_allclose(left, [(0.25 - 0.5 + 1) / 1.75, 1.0], rtol=1e-15)
 
 
 def test_gradient_descent_bounces_in_the_ravine_as_it_must():
@@ -151,11 +165,8 @@ def test_gradient_descent_bounces_in_the_ravine_as_it_must():
     assert table["gradient descent/across"] == pytest.approx(length, rel=1e-10)
     # Σ 0.9^i (-0.96)^-i over Σ 0.9^i 0.96^-i, of which 0.94^150 = 6e-5 is missing.
     assert table["summed/across"] == pytest.approx(0.0625 / 1.9375, rel=1e-3)
-    assert table["summed/along"] == pytest.approx(1.0)
-    claim = tutorials_ravine.RAVINE
-    evidence = Evidence(values=claim.trial.values(table), table=table)
-    for condition in claim.rule:
-        assert np.isfinite(condition.measure(evidence)), condition.text
+    # No term along changes sign, so nothing cancels but roundings.
+    assert table["summed/along"] == pytest.approx(1.0, rel=1e-12)
 
 
 def test_the_ideal_step_and_the_size_of_a_hessian():
@@ -165,7 +176,10 @@ def test_the_ideal_step_and_the_size_of_a_hessian():
     gradient = np.array([100.0, -10.0])
     ideal = reference.ideal_step(gradient, np.diag([100.0, 1.0]))
     assert table["step"] == pytest.approx(ideal, rel=1e-14)  # a dozen products
-    np.testing.assert_allclose(table["path"][1], [1, -10] - ideal * gradient)
+    # The first component is a difference that leaves a hundredth.
+    np.testing.assert_allclose(
+        table["path"][1], [1, -10] - ideal * gradient, rtol=1e-13
+    )
     lowest = table["line"][int(np.argmin(table["line/error"]))]
     assert abs(lowest - ideal) <= table["line"][1]  # a step of the line
     assert newton_step.hessian_size(7) == 49
@@ -177,7 +191,7 @@ def test_barriers_rise_between_basins_only():
     assert float(final_points.barrier(one, one)) == 0.0
     share = np.linspace(0, 1, final_points.BETWEEN)[:, None]
     losses = [float(final_points.loss(w)) for w in (1 - share) * one + share * other]
-    expected = max(losses) - max(losses[0], losses[-1])
+    expected = max(losses) - max(losses[0], losses[-1])  # losses of about 1
     assert float(final_points.barrier(one, other)) == pytest.approx(expected, abs=1e-12)
     # All weights zero: half the mean square of the targets.
     zero = float(final_points.loss(np.zeros_like(one)))
@@ -190,4 +204,5 @@ def test_barriers_rise_between_basins_only():
 )
 def test_degrees_from_the_eight_directions(direction, degrees):
     steps = np.array([direction], float)
+    # The degrees above have four digits.
     assert tutorials_steps.from_cardinal(steps)[0] == pytest.approx(degrees, abs=1e-4)
