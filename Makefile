@@ -11,13 +11,13 @@ demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 test: lint chromium  ## Everything that must pass.
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
 
-# Debian's, for the tests of the explorer, which are skipped where it cannot be had.
+# Debian's, for the tests of the explorer's page.
 chromium:
 	@command -v chromium >/dev/null || { \
 	  [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
 	  timeout 600 sh -c 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -qq -y --no-install-recommends chromium' >/dev/null; \
-	} || echo "No Chromium, and none could be installed: the explorer's page is not tried."
+	} || echo "No Chromium, and none could be installed: the page of the explorer cannot be tried."
 
 lint: .venv/installed
 	$(BIN)/ruff check

@@ -1,7 +1,5 @@
 """What only the browser can do: put text on the clipboard, keep the address in step."""
 
-from collections.abc import Callable
-
 import panel as pn
 import param
 
@@ -82,12 +80,3 @@ export function render({model}) {
   return document.createElement("span")
 }
 """
-
-
-def locked(draw: Callable[[], None]) -> None:
-    """Draws with the lock of the document, without which Panel tells of clicks."""
-    document = pn.state.curdoc
-    if document is None or document.session_context is None:
-        draw()  # in a notebook or a test
-    else:
-        document.add_next_tick_callback(draw)

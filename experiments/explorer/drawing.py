@@ -1,6 +1,7 @@
 """All figures and the table of a view; only what has changed is calculated and sent."""
 
 import dataclasses
+import functools
 import html
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,7 +10,7 @@ import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from experiments.explorer import browser, palette, surfaces, trajectories
+from experiments.explorer import palette, surfaces, trajectories
 from experiments.explorer.courses import Inside, Losses
 from experiments.explorer.landscape import Landscape
 from experiments.explorer.state import Shown, View
@@ -23,7 +24,7 @@ td + td { white-space: nowrap; }
 th, td { padding: 3px 6px; text-align: right; border-bottom: 1px solid #8886; }
 th:first-child, td:first-child { text-align: left; }
 """
-COLUMNS = ("optimizer", "Q", "final loss", "distance to the minimum")
+COLUMNS = ("optimizer", "Q", "final loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Found:
       view: that.
       surface: of its name or formula.
       grid: its losses.
-      least: the least of its losses that is known.
+      least: the least loss that is known, of its minima or, where these are but the
+        best of a grid, of the paths.
       keys: all that a path depends on, an entry for each optimizer.
       paths: by key.
     """
@@ -70,7 +72,7 @@ class Drawing:
         self._insides: dict[tuple, Inside] = {}
         self.logarithmic = pmui.Switch(label="Logarithmic loss", value=True)
         self.logarithmic.param.watch(
-            lambda event: browser.locked(self._show_losses), "value"
+            lambda event: pn.state.execute(self._show_losses, schedule=True), "value"
         )
         self._show_losses()
         self.table = pn.pane.HTML(stylesheets=[TABLE], **WIDE)
@@ -92,13 +94,16 @@ class Drawing:
         Raises:
           FormulaError: it has no surface.
         """
-        surface, grid, least = self._calculate_surface(view)
+        surface = view.resolve()
         keys = _keys(surface, view)
         paths = {
             key: self._known.get(key) or _path(surface, shown, view)
             for key, shown in zip(keys, view.optimizers, strict=True)
         }
-        return Found(view, surface, grid, least, keys, paths)
+        least = _lowest(surface)
+        if not surface.minima_known:
+            least = min(least, *(float(path.losses.min()) for path in paths.values()))
+        return Found(view, surface, surfaces.grid(surface), least, keys, paths)
 
     def draw(self, found: Found) -> tuple[str, ...]:
         """Draws it.
@@ -107,7 +112,8 @@ class Drawing:
           A sentence for everything that is not as one would expect.
         """
         view, surface, grid = found.view, found.surface, found.grid
-        if grid is not self._grid:
+        # Which is the same object as long as formula and bounds are the same.
+        if grid is not self._grid or surface.minima != self.surface.minima:
             self._landscape.draw_surface(surface, grid)
         self._landscape.draw_start(view.start)
         self.paths = tuple(found.paths[key] for key in found.keys)
@@ -132,18 +138,6 @@ class Drawing:
     def _show_losses(self) -> None:
         self._losses.logarithmic.visible = self.logarithmic.value
         self._losses.linear.visible = not self.logarithmic.value
-
-    def _calculate_surface(self, view: View) -> tuple[Surface, Grid, float]:
-        surface, grid = self.surface, self._grid
-        found = view.resolve()
-        if grid is not None:
-            same = found.formula == surface.formula and found.bounds == surface.bounds
-            if same and found.minima == surface.minima:
-                return surface, grid, self._least
-        with jax.enable_x64(True):
-            w1, w2 = np.array(found.minima).T
-            least = float(np.min(np.asarray(found.formula(w1, w2))))
-        return found, surfaces.grid(found), least
 
     def _draw_paths(self, found: Found) -> None:
         """Draws those that are not there already."""
@@ -179,7 +173,9 @@ class Drawing:
         self._insides = insides
 
     def _tabulate(self) -> None:
-        head = "".join(f"<th scope='col'>{column}</th>" for column in COLUMNS)
+        to = "minimum" if self.surface.minima_known else "best point of a grid"
+        columns = (*COLUMNS, f"distance to the {to}")
+        head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
         rows = "".join(
             _row(slot, shown, path, self._dark)
             for slot, (shown, path) in enumerate(
@@ -195,6 +191,14 @@ def swatch(slot: int, dark: bool) -> str:
         f"<span aria-hidden='true' style='color:{palette.curve(slot, dark)}'>"
         f"{palette.SYMBOLS[slot]}</span>"
     )
+
+
+@functools.lru_cache(maxsize=32)
+def _lowest(surface: Surface) -> float:
+    """The loss at the known minima."""
+    with jax.enable_x64(True):
+        w1, w2 = np.array(surface.minima).T
+        return float(np.min(np.asarray(surface.formula(w1, w2))))
 
 
 def _keys(surface: Surface, view: View) -> list[tuple]:

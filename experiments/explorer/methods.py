@@ -199,9 +199,10 @@ METHODS: Mapping[str, Method] = {
         sliders=(RATE, BETA, FADING),
         components=(M, RESILIENCE),
         explanation=(
-            "AdaRem that brings the weights back to their distance from the origin "
-            "after every step, so the path is an arc. That is for weights whose length "
-            "a network ignores; elsewhere it finds the best point of the circle."
+            "AdaRem that is bent back to its distance from the origin after each step, "
+            "at a rate over the square of the length the weights would have otherwise. "
+            "It is for weights whose length a network ignores: here, where length "
+            "counts, that rate may explode and the path end anywhere on the circle."
         ),
     ),
     "sgd_on_circle": Method(
@@ -231,9 +232,10 @@ METHODS: Mapping[str, Method] = {
         components=(M, V),
         measure="angle",
         explanation=(
-            "Adam chooses the direction, the learning rate alone how far the weights "
-            "turn about the origin, at a fixed distance from it. As no step is ever "
-            "shorter, it ends by jumping to and fro across the circle's best point."
+            "Adam chooses the direction, the learning rate the length of a step, as a "
+            "part of the distance from the origin, to which it is bent back. Where "
+            "Adam's direction points straight inwards or outwards the weights stop "
+            "turning, which need not be at the circle's best point."
         ),
     ),
 }

@@ -11,7 +11,7 @@ import panel as pn
 import panel_material_ui as pmui
 
 from experiments.explorer import address, methods
-from experiments.explorer.browser import LIST, Address, Copy, locked
+from experiments.explorer.browser import LIST, Address, Copy
 from experiments.explorer.card import Card
 from experiments.explorer.drawing import Drawing, Found
 from experiments.explorer.formula import FormulaError
@@ -84,7 +84,9 @@ class Explorer(pn.viewable.Viewer):
         self.add = pmui.Button(label="Add", variant="outlined", margin=(14, 10))
         self.add.on_click(lambda event: self.change(self._with_another))
         self.page = pmui.Page(main=[self._body()], title=TITLE)
-        self.page.param.watch(lambda event: locked(self._colour), "dark_theme")
+        self.page.param.watch(
+            lambda event: pn.state.execute(self._colour, schedule=True), "dark_theme"
+        )
         self._show(self.drawing.calculate(view), notices)
         self._colour()
 
@@ -112,7 +114,8 @@ class Explorer(pn.viewable.Viewer):
 
     def change(self, make: Callable[[View], View]) -> None:
         """Shows what this makes of the view, or says why that cannot be shown."""
-        locked(lambda: self._change(make))
+        # Panel tells of clicks without the lock of the document, which Bokeh asks for.
+        pn.state.execute(lambda: self._change(make), schedule=True)
 
     def _change(self, make: Callable[[View], View]) -> None:
         try:
@@ -150,9 +153,10 @@ class Explorer(pn.viewable.Viewer):
             else:
                 card = Card(shown, self._replace, self._remove)
             cards.append(card)
-        if cards != self.cards:
-            self.cards = cards
-            self._deck.objects = [card.layout for card in cards]
+        self.cards = cards
+        layouts = [card.layout for card in cards]
+        if layouts != list(self._deck.objects):
+            self._deck.objects = layouts
             self._colour_cards()
 
     def _colour(self) -> None:
@@ -179,16 +183,22 @@ class Explorer(pn.viewable.Viewer):
         return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
 
     def _replace(self, card: Card, shown: Shown) -> None:
-        slot = self.cards.index(card)
-        self.change(lambda view: _at(view, slot, (shown,)))
+        def replaced(view: View) -> View:
+            if card not in self.cards:  # removed since
+                return view
+            return _at(view, self.cards.index(card), (shown,))
+
+        self.change(replaced)
 
     def _remove(self, card: Card) -> None:
-        slot = self.cards.index(card)
-        # The others keep their cards, under the next colour.
-        self.cards = [other for other in self.cards if other is not card]
-        self.change(lambda view: _at(view, slot, ()))
-        self._deck.objects = [other.layout for other in self.cards]
-        self._colour_cards()
+        def without(view: View) -> View:
+            if card not in self.cards:
+                return view
+            slot = self.cards.index(card)
+            del self.cards[slot]  # the others keep theirs, under the next colour
+            return _at(view, slot, ())
+
+        self.change(without)
 
 
 def _at(view: View, slot: int, instead: tuple[Shown, ...]) -> View:
@@ -199,8 +209,4 @@ def _at(view: View, slot: int, instead: tuple[Shown, ...]) -> View:
 
 def at(query: str) -> Explorer:
     """The explorer at the view of an address."""
-    view, notices = address.from_query(query)
-    try:
-        return Explorer(view, notices)
-    except FormulaError as error:  # a formula that is nowhere finite
-        return Explorer(address.from_query("")[0], (*notices, str(error)))
+    return Explorer(*address.from_query(query))

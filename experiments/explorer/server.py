@@ -90,12 +90,11 @@ def serve(host: str, port: int, browser: bool, ready: Callable[[str], None]) -> 
 
 def _check_free(host: str, port: int) -> None:
     try:
-        family, kind, _, _, place = socket.getaddrinfo(
+        # All of a name's addresses, as the server will listen at each.
+        for family, _, _, _, place in socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind) as tried:
-            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            tried.bind(place)
+        ):
+            socket.create_server(place[:2], family=family).close()
     except (OSError, UnicodeError) as error:
         raise config.ConfigError(_refusal(host, port, error)) from error
 

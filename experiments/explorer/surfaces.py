@@ -126,6 +126,8 @@ def check_bounds(bounds: Bounds) -> None:
             )
 
 
+# Every event of a page asks for the grid of its view, which few events change.
+@functools.lru_cache(maxsize=8)
 def _grid(loss: Formula, bounds: Bounds, size: int) -> Grid:
     w1, w2 = (np.linspace(low, high, size) for low, high in bounds)
     with jax.enable_x64(True):
@@ -140,6 +142,7 @@ def _grid(loss: Formula, bounds: Bounds, size: int) -> Grid:
             f"The loss is no finite number in {share:.2g} % of the view, which is left "
             f"blank."
         )
+    losses.flags.writeable = False  # as all who ask for it share it
     return Grid(w1, w2, losses, notice)
 
 

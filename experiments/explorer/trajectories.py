@@ -1,5 +1,7 @@
 """Paths of optimizers over surfaces, compiled once for all positions of the sliders.
 
+Once more where more than 500 steps are asked for the first time.
+
 Everything is in float64, as the hyper-parameters are numbers that JAX does not know: in
 float32 the 0.001 that is left of Adam's 0.999 would already be off by 5e-5. What the
 range of float32 cannot hold counts as gone all the same, as a copied optimizer, which
