@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import html
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -102,7 +103,9 @@ class Drawing:
         }
         least = _lowest(surface)
         if not surface.minima_known:
-            least = min(least, *(float(path.losses.min()) for path in paths.values()))
+            # A path that cannot begin has one loss, which is no finite number.
+            lows = [float(path.losses.min()) for path in paths.values()]
+            least = min(filter(math.isfinite, [least, *lows]))
         return Found(view, surface, surfaces.grid(surface), least, keys, paths)
 
     def draw(self, found: Found) -> tuple[str, ...]:

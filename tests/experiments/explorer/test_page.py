@@ -298,3 +298,12 @@ def test_a_path_below_the_best_of_the_grid_is_drawn():
     # But for the point that is the least of all that are known.
     assert np.isnan(above).sum() <= len(above) / 2
     assert "best point of a grid" in explorer.drawing.table.object
+
+
+def test_an_own_formula_is_drawn_without_optimizers_and_from_a_bad_start():
+    explorer = page.at("?formula=log(abs(w1))-w2&optimizer=")
+    assert "best point of a grid" in explorer.drawing.table.object
+    assert explorer.said == ()
+    explorer = page.at("?formula=log(abs(w1))&start=0,1")
+    assert all("no finite number at the start" in text for text in explorer.said)
+    assert len(explorer.said) == len(explorer.cards) == 3
