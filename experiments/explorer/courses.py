@@ -70,6 +70,7 @@ class Losses:
         """Puts the limits of the axes where the paths that stay can be seen."""
         for drawing in (self.linear, self.logarithmic):
             drawing.x_range.update(start=0, end=steps, reset_start=0, reset_end=steps)
+        found = [path for path in found if path.diverged_at != 0]
         if not found:
             return
         low = min(float(path.losses.min()) for path in found)

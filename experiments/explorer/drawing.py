@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import html
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
@@ -103,9 +102,8 @@ class Drawing:
         }
         least = _lowest(surface)
         if not surface.minima_known:
-            # A path that cannot begin has one loss, which is no finite number.
-            lows = [float(path.losses.min()) for path in paths.values()]
-            least = min(filter(math.isfinite, [least, *lows]))
+            begun = (path for path in paths.values() if path.diverged_at != 0)
+            least = min([least, *(float(path.losses.min()) for path in begun)])
         return Found(view, surface, surfaces.grid(surface), least, keys, paths)
 
     def draw(self, found: Found) -> tuple[str, ...]:

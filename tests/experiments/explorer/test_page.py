@@ -307,3 +307,4 @@ def test_an_own_formula_is_drawn_without_optimizers_and_from_a_bad_start():
     explorer = page.at("?formula=log(abs(w1))&start=0,1")
     assert all("no finite number at the start" in text for text in explorer.said)
     assert len(explorer.said) == len(explorer.cards) == 3
+    assert np.isfinite(explorer.drawing._losses.linear.y_range.start)
