@@ -48,17 +48,17 @@ TAKES_NO_SCHEDULE = ("rprop",)
 # Arguments that no configuration file can hold.
 NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant")
 
-# optax checks no ranges: least and greatest value, and whether the greatest is allowed.
-RANGES: Mapping[str, tuple[float, float, bool]] = {
-    "b1": (0.0, 1.0, False),
-    "b2": (0.0, 1.0, False),
-    "beta": (0.0, 1.0, False),
-    "momentum": (0.0, 1.0, False),
-    "decay": (0.0, 1.0, True),
-    "eps": (0.0, jnp.inf, False),
-    "eps_root": (0.0, jnp.inf, False),
-    "rest": (0.0, jnp.inf, False),
-    "weight_decay": (0.0, jnp.inf, False),
+# optax checks no ranges, optax_sign does: least value, and what it must be below.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "b1": (0.0, 1.0),
+    "b2": (0.0, 1.0),
+    "beta": (0.0, 1.0),
+    "momentum": (0.0, 1.0),
+    "decay": (0.0, 1.0),
+    "eps": (0.0, jnp.inf),
+    "eps_root": (0.0, jnp.inf),
+    "rest": (0.0, jnp.inf),
+    "weight_decay": (0.0, jnp.inf),
 }
 
 
@@ -140,10 +140,11 @@ def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str,
         if name not in NOT_OPTIONS
     }
     options = dict(optimizer.options)
+    ranges = {} if optimizer.name in optax_sign.__all__ else RANGES
     for name, value in options.items():
         if name not in arguments:
             raise config.unknown(f"option of {optimizer.name}", name, arguments)
-        allowed = _not_allowed(name, value, arguments[name])
+        allowed = _not_allowed(name, value, arguments[name], ranges.get(name))
         if allowed:
             raise config.ConfigError(
                 f"Option {name} of {optimizer.name} must be {allowed}, got {value!r}."
@@ -151,7 +152,9 @@ def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str,
     return options
 
 
-def _not_allowed(name: str, value: config.Option, default: Any) -> str | None:
+def _not_allowed(
+    name: str, value: config.Option, default: Any, within: tuple[float, float] | None
+) -> str | None:
     """What the option should be, or None if it is that; its default tells the type."""
     if value is None and default is None:
         return None
@@ -164,10 +167,9 @@ def _not_allowed(name: str, value: config.Option, default: Any) -> str | None:
         return "a number"
     if isinstance(default, int) and not isinstance(value, int):
         return "an integer"
-    least, greatest, closed = RANGES.get(name, (-jnp.inf, jnp.inf, True))
-    if least <= value < greatest or (closed and value == greatest):
+    if within is None or within[0] <= value < within[1]:
         return None
-    return f"in [{least:g}, {greatest:g}{']' if closed else ')'}"
+    return f"in [{within[0]:g}, {within[1]:g})"
 
 
 def _is_floating(name: config.Option) -> bool:
