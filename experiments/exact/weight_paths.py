@@ -17,7 +17,6 @@ from experiments.learner import Learner
 STEPS = 468  # an epoch
 FOLLOWED = 4
 PER_EPOCH = ("decay_every", STEPS)
-PER_EPOCH = ("decay_every", STEPS)
 METHODS = {
     "SGD": Optimizer(name="sgd", learning_rate=0.3),
     "SGDM": Optimizer(name="momentum", learning_rate=0.1),
