@@ -5,6 +5,7 @@ import dataclasses
 import html
 import os
 import pathlib
+import re
 from collections.abc import Sequence
 
 
@@ -38,11 +39,27 @@ class Items:
 
 
 @dataclasses.dataclass(frozen=True)
+class Link:
+    """The text of a heading, which leads there.
+
+    Attributes:
+      heading: text of the heading.
+      page: file of the document that has it; None: this one.
+    """
+
+    heading: str
+    page: pathlib.Path | None = None
+
+
+Cell = str | Link
+
+
+@dataclasses.dataclass(frozen=True)
 class TableBlock:
     """A table: its head and its rows."""
 
     head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,20 +120,37 @@ def _markdown(block: Block, beside: pathlib.Path) -> str:
             return "\n".join(f"- {text}" for text in texts)
         case TableBlock(head, rows):
             lines = [head, ("---",) * len(head), *rows]
-            return "\n".join("| " + " | ".join(map(_cell, row)) + " |" for row in lines)
+            cells = [[_cell(cell, beside) for cell in row] for row in lines]
+            return "\n".join(f"| {' | '.join(row)} |" for row in cells)
         case Image(path, shows):
-            place = pathlib.Path(os.path.relpath(path, beside)).as_posix()
-            return f"![{shows}]({place})"
+            return f"![{shows}]({_place(path, beside)})"
 
 
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+def _cell(cell: Cell, beside: pathlib.Path) -> str:
+    if isinstance(cell, Link):
+        return f"[{cell.heading}]({_target(cell, beside)})"
+    return cell.replace("|", "\\|")
+
+
+def _target(link: Link, beside: pathlib.Path) -> str:
+    page = "" if link.page is None else _place(link.page, beside)
+    return f"{page}#{_anchor(link.heading)}"
+
+
+def _place(path: pathlib.Path, beside: pathlib.Path) -> str:
+    return pathlib.Path(os.path.relpath(path, beside)).as_posix()
+
+
+def _anchor(heading: str) -> str:
+    """The name by which viewers of Markdown let one link to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _html(block: Block) -> str:
     match block:
         case Heading(level, text):
-            return f"<h{level}>{html.escape(text)}</h{level}>"
+            anchor = html.escape(_anchor(text))
+            return f'<h{level} id="{anchor}">{html.escape(text)}</h{level}>'
         case Text(text):
             return f"<p>{html.escape(text)}</p>"
         case Code(text):
@@ -132,6 +166,12 @@ def _html(block: Block) -> str:
             return f'<p><img src="{source}" alt="{html.escape(shows)}"></p>'
 
 
-def _row(cells: Sequence[str], tag: str) -> str:
-    inner = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-    return f"<tr>{inner}</tr>"
+def _row(cells: Sequence[Cell], tag: str) -> str:
+    return f"<tr>{''.join(f'<{tag}>{_inside(cell)}</{tag}>' for cell in cells)}</tr>"
+
+
+def _inside(cell: Cell) -> str:
+    if isinstance(cell, Link):
+        target = html.escape(_target(cell, pathlib.Path()))
+        return f'<a href="{target}">{html.escape(cell.heading)}</a>'
+    return html.escape(cell)

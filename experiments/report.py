@@ -4,16 +4,27 @@ import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from experiments import calculations, ledger, results
+from experiments import calculations, ledger, results, values
 from experiments.calculations import Calculated
 from experiments.claims import Calculation, Claim, Study, Table, Training
-from experiments.document import Block, Code, Heading, Image, Items, TableBlock, Text
+from experiments.document import (
+    Block,
+    Cell,
+    Code,
+    Heading,
+    Image,
+    Items,
+    Link,
+    TableBlock,
+    Text,
+)
 from experiments.intervals import interval
 from experiments.ledger import Judgement
 from experiments.results import Summary
 from experiments.tuning import Found
 
 COMMAND = "python -m experiments reproduce {}"
+FEW = 6  # values that fit into a row
 
 
 def document(
@@ -58,18 +69,35 @@ def overview(judgements: Sequence[Judgement]) -> TableBlock:
     return TableBlock(
         head=("claim", "what is said", "published", "measured", "verdict"),
         rows=tuple(
-            (j.claim.id, j.claim.statement, published(j), measured(j), str(j.verdict))
+            (
+                _name(j),
+                j.claim.statement,
+                _brief(values.published(j)),
+                _brief(values.measured(j)),
+                str(j.verdict),
+            )
             for j in judgements
         ),
     )
 
 
-def verdicts(judgements: Sequence[Judgement]) -> TableBlock:
-    """One short row a claim."""
+def verdicts(judgements: Sequence[Judgement], page: pathlib.Path | None) -> TableBlock:
+    """One short row a claim, which leads to its section in the report on this page."""
     return TableBlock(
         head=("claim", "what is said", "verdict"),
-        rows=tuple((j.claim.id, j.claim.statement, str(j.verdict)) for j in judgements),
+        rows=tuple(
+            (
+                j.claim.id if page is None else _name(j, page),
+                j.claim.statement,
+                str(j.verdict),
+            )
+            for j in judgements
+        ),
     )
+
+
+def _name(judgement: Judgement, page: pathlib.Path | None = None) -> Cell:
+    return Link(judgement.claim.id, page)
 
 
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
@@ -78,30 +106,8 @@ def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
     return folder / f"{claim.figure.name}.png"
 
 
-def digits(claim: Claim) -> int:
-    """How many are shown after the point."""
-    trial = claim.trial
-    return trial.digits if isinstance(trial, Calculation) else trial.quantity.digits
-
-
-def quantity(claim: Claim) -> str:
-    """What the claim's values are."""
-    trial = claim.trial
-    return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
-
-
-def published(judgement: Judgement) -> str:
-    """The published values in one line."""
-    shown, values = digits(judgement.claim), judgement.claim.published.items()
-    return "; ".join(f"{label}: {short(value, shown)}" for label, value in values)
-
-
-def measured(judgement: Judgement) -> str:
-    """The measured values in one line, each with its interval if it has one."""
-    if judgement.evidence is None:
-        return ""
-    shown, values = digits(judgement.claim), judgement.evidence.values.items()
-    return "; ".join(f"{label}: {value.text(shown)}" for label, value in values)
+def _brief(parts: Sequence[str]) -> str:
+    return f"{len(parts)} values" if len(parts) > FEW else "; ".join(parts)
 
 
 def numbers(judgement: Judgement) -> TableBlock:
@@ -109,20 +115,20 @@ def numbers(judgement: Judgement) -> TableBlock:
     claim, evidence = judgement.claim, judgement.evidence
     assert evidence is not None
     more = claim.trial.also if isinstance(claim.trial, Training) else ()
-    head = ["", quantity(claim)]
+    head = ["", values.quantity(claim)]
     if claim.published:
         head += ["published", f"within {claim.tolerance:g}"]
     rows = []
     for label, value in evidence.values.items():
-        row = [label, value.text(digits(claim))]
+        row = [label, value.text(values.digits(claim))]
         if label in claim.published:
             again = "yes" if judgement.reproduced(label) else "no"
-            row += [short(claim.published[label], digits(claim)), again]
+            row += [values.short(claim.published[label], values.digits(claim)), again]
         elif claim.published:
             row += ["", ""]
         for one in more:
-            values = [one.of(summary) for summary in evidence.runs[label]]
-            row.append(interval(values).text(one.digits))
+            over_seeds = [one.of(summary) for summary in evidence.runs[label]]
+            row.append(interval(over_seeds).text(one.digits))
         rows.append(tuple(row))
     return TableBlock(head=(*head, *(one.name for one in more)), rows=tuple(rows))
 
@@ -143,14 +149,15 @@ def findings(judgement: Judgement) -> TableBlock:
 def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
     claim, evidence = judgement.claim, judgement.evidence
     blocks: list[Block] = [
-        Heading(3, f"{claim.id}: {judgement.verdict}"),
+        Heading(3, claim.id),
         Text(f"{claim.source}: {claim.statement}"),
+        Text(f"Verdict: {judgement.verdict}."),
         Text(f"Protocol: {claim.protocol}."),
     ]
     if evidence is not None:
         blocks.append(numbers(judgement))
     elif claim.published:
-        blocks.append(Text(f"Published: {published(judgement)}."))
+        blocks.append(Text(f"Published: {'; '.join(values.published(judgement))}."))
     blocks.append(findings(judgement))
     items = _origin(judgement, folder)
     if evidence is not None:
@@ -237,8 +244,3 @@ def _search(label: str, found: Found) -> str:
 
 def _versions(versions: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {version}" for name, version in versions.items())
-
-
-def short(value: float, shown: int) -> str:
-    """A published value has the digits that could be read, not those measured."""
-    return f"{value:.{shown}f}".rstrip("0").rstrip(".")

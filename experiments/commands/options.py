@@ -166,7 +166,7 @@ class Report:
       output: file for the report, one page of HTML if it ends in .html, else Markdown;
         without it the report is printed.
       verdicts: file, as README.md, whose table of verdicts is brought up to date; it is
-        found by the comments around it.
+        found by the comments around it, and leads to the output if there is one.
     """
 
     results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS

@@ -27,7 +27,8 @@ def run(options: options.Report) -> int:
         )
     judgements = judge(options.results)
     if options.verdicts is not None:
-        _update(options.verdicts, [j for _, some in judgements for j in some])
+        every = [j for _, some in judgements for j in some]
+        _update(options.verdicts, every, options.output)
         if options.output is None:
             return 0
     blocks = report.document(judgements, options.results)
@@ -49,7 +50,9 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     ]
 
 
-def _update(path: pathlib.Path, judgements: Sequence[Judgement]) -> None:
+def _update(
+    path: pathlib.Path, judgements: Sequence[Judgement], page: pathlib.Path | None
+) -> None:
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
@@ -61,5 +64,5 @@ def _update(path: pathlib.Path, judgements: Sequence[Judgement]) -> None:
             f"verdicts must be an existing text file with {BEGIN!r} and then {END!r}, "
             f"got {path}."
         )
-    table = document.to_markdown([report.verdicts(judgements)], path.parent)
+    table = document.to_markdown([report.verdicts(judgements, page)], path.parent)
     outputs.write(path, f"{before}{BEGIN}\n{table}{END}{after}".encode())

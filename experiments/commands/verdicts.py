@@ -5,7 +5,7 @@ import math
 from rich.console import Console
 from rich.table import Table
 
-from experiments import report
+from experiments import values
 from experiments.claims import Calculation
 from experiments.intervals import interval
 from experiments.ledger import Judgement
@@ -33,7 +33,7 @@ def _numbers(judgement: Judgement) -> Table:
     for label, value in judgement.evidence.values.items():
         table.add_row(
             label,
-            value.text(report.digits(judgement.claim)),
+            value.text(values.digits(judgement.claim)),
             *_published(judgement, label),
         )
     return table
@@ -49,7 +49,7 @@ def _runs(judgement: Judgement) -> Table:
         ]
         table.add_row(
             label,
-            evidence.values[label].text(report.digits(judgement.claim)),
+            evidence.values[label].text(values.digits(judgement.claim)),
             *_published(judgement, label),
             interval(accuracies).text(2),
             f"{summaries[0].result.state_bytes:,}",
@@ -61,7 +61,7 @@ def _runs(judgement: Judgement) -> Table:
 
 def _table(judgement: Judgement, *more: str) -> Table:
     claim = judgement.claim
-    heads = [report.quantity(claim)]
+    heads = [values.quantity(claim)]
     if claim.published:
         heads += ["published", f"within {claim.tolerance:g}"]
     table = Table()
@@ -77,5 +77,5 @@ def _published(judgement: Judgement, label: str) -> tuple[str, ...]:
         return ()
     if label not in claim.published:
         return "", ""
-    value = report.short(claim.published[label], report.digits(claim))
+    value = values.short(claim.published[label], values.digits(claim))
     return value, "yes" if judgement.reproduced(label) else "no"

@@ -55,7 +55,10 @@ def test_module_returns_the_exit_code():
         ("trian", "Unknown command 'trian', perhaps 'train'"),
         ("train --optimizer mass", "perhaps 'mas'"),
         ("train --optimizer mas,betta=0.5", "perhaps 'beta'"),
-        ("train --optimizer mas,beta=1.0", "beta of mas must be in [0, 1), got 1.0"),
+        (
+            "train --optimizer mas,beta=1.0",
+            "Optimizer 'mas': beta must lie in [0, 1), got 1.0",
+        ),
         ("train --optimizer mas,learning_rate=-1", "learning_rate must be > 0"),
         ("train --model mpl", "perhaps 'mlp'"),
         ("train --dataset mnist", "perhaps 'fashion_mnist'"),
@@ -189,7 +192,7 @@ def test_report_is_of_the_committed_results(command):
     code, out, error = command("report")
     assert (code, error) == (0, "")
     for claim in (c for study in catalogue.STUDIES for c in study.claims):
-        assert f"### {claim.id}: " in out
+        assert f"### {claim.id}\n" in out
     assert options.RESULTS.name == "results"
 
 

@@ -59,7 +59,8 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     text = command("report", "--results", "out", "--output", "out/report.md")
     assert text == (0, "", "")
     report = (tmp_path / "out/report.md").read_text()
-    assert "### tiny-1: does not hold" in report
+    assert "### tiny-1\n" in report
+    assert "\nVerdict: does not hold.\n" in report
     assert "](tiny/figure.png)" in report
     assert command("report", "--results", "out")[1] == report.replace(
         "](tiny/", "](out/tiny/"
@@ -125,6 +126,8 @@ def test_verdicts_are_written_between_their_marks_only(command, tmp_path, tiny_s
     assert "earlier" not in text
     assert command(*line) == (0, "", "")
     assert page.read_text() == text
+    assert command(*line, "--output", "out/report.md") == (0, "", "")
+    assert "\n| [tiny-1](out/report.md#tiny-1) | " in page.read_text()
     page.write_text("No marks.")
     code, out, error = command(*line)
     assert (code, out) == (2, "")
@@ -147,7 +150,7 @@ def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_stud
     results.path(tmp_path / "out/tiny", tiny_study["SGD"][1]).unlink()
     code, out, _ = command("report", "--results", "out")
     assert code == 0
-    assert "### tiny-1: not tried: 1 of 6 runs are missing" in out
+    assert "Verdict: not tried: 1 of 6 runs are missing." in out
 
 
 def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypatch):

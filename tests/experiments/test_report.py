@@ -35,14 +35,15 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
     (stored / "tiny/figure.png").write_bytes(b"picture")
     text = written(stored)
     row = (
-        "| tiny-1 | MaS is as good as Adam \\| and better than SGD. "
+        "| [tiny-1](#tiny-1) | MaS is as good as Adam \\| and better than SGD. "
         "| MaS: 0.5; Adam: 0.5; SGD: 0.9 "
         "| MaS: 0.500; Adam: 0.500; SGD: 0.700 | holds |"
     )
     assert row in text.splitlines()
     for part in (
         "## A tiny paper",
-        "### tiny-1: holds",
+        "### tiny-1\n",
+        "\nVerdict: holds.\n",
         "Protocol: a hundred steps.",
         "|  | final loss | published | within 0.04 |",
         "| SGD | 0.700 | 0.9 | no |",
@@ -63,13 +64,14 @@ def test_the_page_needs_nothing_but_itself(stored):
     assert 'src="data:image/png;base64,cGljdHVyZQ=="' in page
     assert "MaS is as good as Adam | and better than SGD." in page
     assert "<td>holds</td>" in page
+    assert '<a href="#tiny-1">tiny-1</a>' in page and '<h3 id="tiny-1">' in page
     for outside in ("http", "<script", "url("):
         assert outside not in page
 
 
 def test_the_page_escapes_what_it_shows():
     page = document.to_html([document.Heading(1, "a < b"), document.Text("<i> & co")])
-    assert "<h1>a &lt; b</h1>" in page
+    assert '<h1 id="a--b">a &lt; b</h1>' in page
     assert "<p>&lt;i&gt; &amp; co</p>" in page
 
 
@@ -88,7 +90,7 @@ def test_altering_a_value_changes_the_verdict(stored):
     for run in RUNS["MaS"]:
         worse = dataclasses.replace(summary(run), loss=np.array([2.0, 1.0, 0.9]))
         results.save(stored / "tiny", worse)
-    assert "### tiny-1: does not hold" in written(stored)
+    assert "\nVerdict: does not hold.\n" in written(stored)
 
 
 CALCULATED = Claim(
