@@ -76,9 +76,9 @@ RELATIVES = {
 }
 
 PANELS = (
-    Panel(metric="test_loss", label="test loss (nats)", limits=(0.2, 0.6)),
-    Panel(metric="test_accuracy", label="test accuracy", limits=(0.8, 0.94)),
-    Panel(metric="train_loss", label="training loss (nats)", limits=(0.0, 0.6)),
+    Panel(metric="test_loss", label="test loss (nats)", limits=(0.2, 0.45)),
+    Panel(metric="test_accuracy", label="test accuracy", limits=(0.84, 0.93)),
+    Panel(metric="train_loss", label="training loss (nats)", limits=(0.05, 0.4)),
 )
 
 
