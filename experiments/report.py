@@ -9,7 +9,6 @@ from experiments.calculations import Calculated
 from experiments.claims import Calculation, Claim, Study, Table, Training
 from experiments.document import (
     Block,
-    Cell,
     Code,
     Heading,
     Image,
@@ -70,7 +69,7 @@ def overview(judgements: Sequence[Judgement]) -> TableBlock:
         head=("claim", "what is said", "published", "measured", "verdict"),
         rows=tuple(
             (
-                _name(j),
+                Link(j.claim.id),
                 j.claim.statement,
                 _brief(values.published(j)),
                 _brief(values.measured(j)),
@@ -87,17 +86,13 @@ def verdicts(judgements: Sequence[Judgement], page: pathlib.Path | None) -> Tabl
         head=("claim", "what is said", "verdict"),
         rows=tuple(
             (
-                j.claim.id if page is None else _name(j, page),
+                j.claim.id if page is None else Link(j.claim.id, page),
                 j.claim.statement,
                 str(j.verdict),
             )
             for j in judgements
         ),
     )
-
-
-def _name(judgement: Judgement, page: pathlib.Path | None = None) -> Cell:
-    return Link(judgement.claim.id, page)
 
 
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
