@@ -1,4 +1,4 @@
-"""``optax.ema`` with accumulators narrower than float32."""
+"""``optax.ema`` with accumulators narrower than float32; it emits float32 or wider."""
 
 from typing import Any
 
@@ -33,16 +33,19 @@ def ema(
         count = optax.safe_increment(state.count)
         if _all_wide(updates, state.ema):
             average, _ = wide_ema.update(updates, state, params)
+            # A float64 scalar as `beta` would widen the state.
+            average = optax.tree.cast_like(average, state.ema)
         else:
             average = _moments.update_ema(updates, state.ema, beta)
 
         def leaf(gradient, stored):
             if gradient is None:
                 return None
+            # Still wide: in a narrow gradient's dtype a small average has no sign.
             momentum = _moments.widen(stored)
             if debias:
                 momentum /= _moments.one_minus_power(beta, count, momentum.real.dtype)
-            return momentum.astype(jnp.result_type(gradient))
+            return momentum
 
         updates = jax.tree.map(leaf, updates, average, is_leaf=_moments.is_none)
         return updates, optax.EmaState(count=count, ema=average)

@@ -68,6 +68,19 @@ def test_the_sign_is_that_of_the_stored_average(mode):
 
 
 @both_modes
+@pytest.mark.parametrize("start", ["float32", "float16"])
+def test_the_sign_is_that_of_the_stored_average_for_narrow_gradients(mode, start):
+    # Float16 rounds 0.05 * 1e-7 to 0; the average in float32 does not.
+    tx = mas(1.0, mu_dtype="float32")
+    gradient = jnp.array([1e-7, -1e-7, 0.0], jnp.float16)
+    params = jnp.ones(3, start)
+    updates, state = mode(tx.update)(gradient, tx.init(params), params)
+    assert updates.dtype == gradient.dtype
+    np.testing.assert_array_equal(updates, [-1, 1, 0])
+    np.testing.assert_array_equal(jnp.sign(state[0].ema), [1, -1, 0])
+
+
+@both_modes
 def test_the_sign_agrees_with_the_stored_average_where_it_cancels(mode):
     tx = m_ssd(1.0, 0.9, mu_dtype="bfloat16")
     rng = np.random.default_rng(0)
