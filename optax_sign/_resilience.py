@@ -53,7 +53,7 @@ def scale_by_resilience(
     themselves more often than gradients, and the unit of the gradients matters no
     more. After ``optax.scale_by_sign()``, :math:`m_t \in [-1, 1]` is how one-sided a
     sign was, and the update, in [-2, 2], is a sign no more; a sign after this link
-    undoes it.
+    undoes it. A float16 gradient beyond half of its range may be doubled to infinity.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
@@ -145,7 +145,7 @@ def _largest_magnitude(mean):
 def _agreement(gradient, mean, largest, eps):
     """``g m / (|g| max|m| + eps)``, in an order that neither over- nor underflows."""
     size = jnp.abs(gradient)
-    usable = (size > 0) & (largest > 0)
+    usable = (size > 0) & (largest != 0)  # NaN is
     size = jnp.where(usable, size, 1)
     scale = jnp.where(usable, largest, 1)
     agreement = jnp.real(jnp.conj(jnp.sign(gradient)) * (mean / scale))

@@ -48,7 +48,7 @@ def project_to_sphere(
       radius: norm to keep, positive; ``None`` is the norm at the first update.
       scope: "global", one sphere for the whole tree, or "leaf", one for each array.
         Inside ``optax.masked`` and ``optax.partition`` "global" means the leaves
-        that this link sees.
+        that this link sees. Leaves without an update (``None``) are on no sphere.
 
     Returns:
       The link; its state is a :class:`ProjectToSphereState`.
@@ -80,11 +80,13 @@ def project_to_sphere(
         del extra_args
         require_params(params, "project_to_sphere")
         moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
-        target = _norms(params, scope) if radius is None else radius
+        target = radius
+        if radius is None:
+            target = _norms(_on_sphere(updates, params, scope), scope)
         target = jnp.asarray(target, state.radius.dtype)
         target = jnp.where(state.count == 0, target, state.radius)
-        norm = _norms(moved, scope).astype(target.dtype)
-        ratio = jnp.where(norm > 0, target / jnp.where(norm > 0, norm, 1), 1)
+        norm = _norms(_on_sphere(updates, moved, scope), scope).astype(target.dtype)
+        ratio = jnp.where(norm != 0, target / jnp.where(norm != 0, norm, 1), 1)
 
         def leaf(update, point, parameter, factor):
             if update is None:
@@ -172,7 +174,8 @@ def scale_by_sphere_learning_rate(
         del extra_args
         require_params(params, "scale_by_sphere_learning_rate")
         dtype = state.flat_norm.dtype
-        measured = _norms(params, scope).astype(dtype)
+        seen = _on_sphere(updates, params, scope)
+        measured = _norms(seen, scope).astype(dtype)
         first = state.count == 0
         flat_norm = jnp.where(first, measured, state.flat_norm)
         norm = measured
@@ -182,7 +185,7 @@ def scale_by_sphere_learning_rate(
         shrinkage = 1 - rate * _value(weight_decay, state.count, dtype)
         # At the origin there is no direction to turn: the rate there is 0.
         inverse_alpha = jnp.where(
-            flat_norm > 0, norm / jnp.where(flat_norm > 0, flat_norm, 1), 0
+            flat_norm != 0, norm / jnp.where(flat_norm != 0, flat_norm, 1), 0
         )
         sphere_rate = rate * inverse_alpha**2 / shrinkage
 
@@ -194,8 +197,8 @@ def scale_by_sphere_learning_rate(
 
         factors = _per_leaf(sphere_rate, params, scope)
         steps = jax.tree.map(scale, updates, factors, is_leaf=_moments.is_none)
-        moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
-        growth = _norms(moved, scope).astype(dtype) / jnp.where(norm > 0, norm, 1)
+        moved = jax.tree.map(_add, steps, seen, is_leaf=_moments.is_none)
+        growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
         flat_norm = flat_norm * shrinkage * growth
         emitted = jax.tree.map(
             lambda u, s: None if u is None else s.astype(jnp.result_type(u)),
@@ -225,6 +228,18 @@ def _add(update, parameter):
     if update is None:
         return None if parameter is None else _moments.widen(parameter)
     return _moments.widen(update) + _moments.widen(parameter)
+
+
+def _on_sphere(updates, tree, scope):
+    """The tree, but 0 for what does not move, which no sphere of several can hold."""
+    if scope == "leaf":
+        return tree
+    return jax.tree.map(
+        lambda u, x: jnp.zeros_like(x) if u is None and x is not None else x,
+        updates,
+        tree,
+        is_leaf=_moments.is_none,
+    )
 
 
 def _norms(tree, scope):

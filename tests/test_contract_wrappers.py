@@ -67,7 +67,24 @@ def uncompiled():
         yield
 
 
+def test_inject_hyperparams_keeps_a_slow_decay_of_narrow_parameters(optimizer):
+    # By default they take the parameters' dtype, and 0.999 is 1 in bfloat16.
+    slow = {name: 0.999 for name in ("beta", "decay") if name in optimizer.options}
+    static = [name for name, value in optimizer.options.items() if callable(value)]
+    options = {**optimizer.options, **slow}
+    inject = optax.inject_hyperparams(
+        optimizer.factory, static, hyperparam_dtype=jnp.float32
+    )
+    params = cast(PARAMS, "bfloat16")
+    gradients = [cast(g, "bfloat16") for g in GRADIENTS]
+    plain, _ = run(optimizer, optimizer.make(**slow), params, gradients)
+    steps, _ = run(optimizer, inject(**options), params, gradients)
+    # One rounding of an update to bfloat16, 2**-8 between neighbours.
+    assert_close(cast(steps, "float32"), cast(plain, "float32"), rtol=2**-7, atol=1e-6)
+
+
 def test_multi_steps_equals_a_step_on_the_mean_gradient(row, uncompiled):
+    # Of two variances the second arrives: that of the mean is what it has to be.
     variances = [v for v in VARIANCES[:2] for _ in range(2)]
     tx = optax.MultiSteps(row.make(), every_k_schedule=2)
     accumulated, _ = run(row, tx, variances=variances)
@@ -168,6 +185,18 @@ def test_nan_is_never_hidden(row):
     for start in (tx.init(PARAMS), state):
         updates, _ = tx.update(bad, start, PARAMS, **extra(row, VARIANCES[1]))
         assert np.isnan(updates["first"][0, 1])
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in ROWS if row.accumulators], ids=lambda row: row.name
+)
+def test_nan_in_an_average_is_never_hidden(row):
+    tx, more = row.make(), extra(row, VARIANCES[0])
+    bad = with_number(GRADIENTS[0], jnp.nan)
+    _, state = tx.update(bad, tx.init(PARAMS), PARAMS, **more)
+    good = with_number(GRADIENTS[1], 1.0)
+    updates, _ = tx.update(good, state, PARAMS, **more)
+    assert np.isnan(updates["first"][0, 1])
 
 
 @pytest.mark.parametrize(
