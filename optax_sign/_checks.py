@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import optax
 
 
 def check_range(
@@ -33,6 +34,21 @@ def check_range(
         )
 
 
+def check_count(name: str, value: Any) -> None:
+    """Raise unless a concrete ``value`` is a whole number, at least 1."""
+    check_range(name, value, 1)
+    if isinstance(value, numbers.Real) and value != int(value):
+        raise ValueError(f"{name} must be a whole number, got {value!r}.")
+
+
+def check_link(name: str, value: Any) -> None:
+    """Raise unless ``value`` is a transformation, and not what makes one."""
+    if not isinstance(value, optax.GradientTransformation):
+        raise ValueError(
+            f"{name} must be an optax.GradientTransformation, got {value!r}."
+        )
+
+
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise unless ``value`` is one of ``choices``."""
     if not isinstance(value, str) or value not in choices:
@@ -42,14 +58,25 @@ def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 def check_float_dtype(name: str, dtype: Any) -> None:
     """Raise unless ``dtype`` is None or a real floating-point dtype."""
-    if dtype is None:
-        return
-    try:
-        floating = jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
-    except TypeError:
-        floating = False
-    if not floating:
+    if dtype is not None and not _is_floating(dtype):
         raise ValueError(f"{name} must be None or a floating dtype, got {dtype!r}.")
+
+
+def check_square_dtype(name: str, dtype: Any) -> None:
+    """Raise unless ``dtype`` is None or can hold the squares of usual gradients."""
+    least = jnp.finfo("float32").minexp
+    if dtype is None or _is_floating(dtype) and jnp.finfo(dtype).minexp <= least:
+        return
+    raise ValueError(
+        f"{name} must be None or a floating dtype of float32's range, got {dtype!r}."
+    )
+
+
+def _is_floating(dtype: Any) -> bool:
+    try:
+        return jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+    except TypeError:
+        return False
 
 
 def check_rates(learning_rate: Any, weight_decay: Any) -> None:

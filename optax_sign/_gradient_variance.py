@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from optax_sign import _moments
-from optax_sign._checks import check_range
+from optax_sign._checks import check_count
 
 
 def value_and_grad_and_variance(
@@ -49,9 +49,7 @@ def value_and_grad_and_variance(
     >>> float(loss), float(gradient), float(variance)
     (2.5, -2.0, 1.0)
     """
-    check_range("chunk_size", chunk_size, 1)
-    if chunk_size is not None and chunk_size != int(chunk_size):
-        raise ValueError(f"chunk_size must be a whole number, got {chunk_size!r}.")
+    check_count("chunk_size", chunk_size)
     per_example = jax.value_and_grad(loss_fn)
 
     def chunk_moments(params, chunk):

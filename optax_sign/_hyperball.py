@@ -6,6 +6,7 @@ import optax
 
 from optax_sign import _moments, _sphere
 from optax_sign._chain import chain_with_decay
+from optax_sign._checks import check_link
 
 
 def hyperball(
@@ -62,10 +63,7 @@ def hyperball(
     >>> optax.tree.norm(optax.apply_updates(params, updates)["w"]).round(4)
     Array(5., dtype=float32)
     """
-    if not isinstance(inner, optax.GradientTransformation):
-        raise ValueError(
-            f"inner must be an optax.GradientTransformation, got {inner!r}."
-        )
+    check_link("inner", inner)
     # optax.scale_by_trust_ratio does for well-scaled float32 leaves only. It squares in
     # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
     # a direction too small to square stays as it is, and bfloat16 is coarse. It also

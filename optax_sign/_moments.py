@@ -40,10 +40,17 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
         ``dtype`` never narrows a complex leaf to its real part.
       real: the accumulator holds magnitudes or squares: complex leaves get real
         zeros, and float16 leaves float32 ones unless ``dtype`` says otherwise.
+
+    Raises:
+      ValueError: a leaf holds no floating or complex numbers.
     """
 
     def leaf(p):
         own = jnp.result_type(p)
+        if not jnp.issubdtype(own, jnp.inexact):
+            raise ValueError(
+                f"params must have floating or complex leaves, got one of {own}."
+            )
         if jnp.issubdtype(own, jnp.complexfloating):
             own = jnp.finfo(own).dtype if real else own
             return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
@@ -66,7 +73,7 @@ def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
         if value is None:
             return average
         wide = at_least_float32(value, average)
-        new = beta * average.astype(wide) + (1 - beta) * value.astype(wide)
+        new = beta * jnp.asarray(average, wide) + (1 - beta) * jnp.asarray(value, wide)
         stored = new.astype(average.dtype)
         if stored.dtype == wide:
             return stored

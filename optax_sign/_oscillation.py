@@ -65,7 +65,7 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
         del params, extra_args
 
         def walk(total, update):
-            return total if update is None else total + update.astype(total.dtype)
+            return total if update is None else total + jnp.asarray(update, total.dtype)
 
         def lengthen(total, update):
             return total if update is None else walk(total, jnp.abs(update))

@@ -8,7 +8,13 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from optax_sign import _moments
-from optax_sign._checks import check_choice, check_float_dtype, check_range
+from optax_sign._checks import (
+    check_choice,
+    check_float_dtype,
+    check_link,
+    check_range,
+    check_square_dtype,
+)
 
 FACTORS = ("magnitude", "sign", "erf")
 VARIANCES = ("moving_average", "mini_batch")
@@ -63,7 +69,11 @@ def scale_by_variance_adaptation(
     :func:`optax_sign.value_and_grad_and_variance`. That of the gradient is then
     :math:`s_t = \hat s_t` itself, and that of the momentum :math:`\rho_t s_t` with
     :math:`s_t` the bias-corrected average of :math:`\hat s` with decay
-    :math:`\beta^2`. Inside ``optax.masked`` and ``optax.partition`` set
+    :math:`\beta^2`. It has to be the variance of the gradient that comes in:
+    :math:`c^2 \hat s` behind a link or a loss that scales by :math:`c`; for the mean
+    over :math:`n` micro-batches or devices, the mean of their variances over
+    :math:`n`. ``optax.MultiSteps`` takes the mean of gradients but hands on the last
+    ``variance`` only. Inside ``optax.masked`` and ``optax.partition`` set
     ``mask_compatible_extra_args=True``.
 
     State: 8 bytes per float32 parameter (2 + 2 with both dtypes bfloat16); 4 for
@@ -79,7 +89,7 @@ def scale_by_variance_adaptation(
       variance: "moving_average" or "mini_batch".
       mu_dtype: dtype of ``mu``; ``None`` takes each parameter's.
       nu_dtype: dtype of ``nu``; ``None`` takes each parameter's, or float32 for
-        float16, in which most squares are 0.
+        float16, in which most squares are 0: so that is refused.
 
     Returns:
       The link; its state is a :class:`ScaleByVarianceAdaptationState`.
@@ -105,15 +115,19 @@ def scale_by_variance_adaptation(
     check_choice("factor", factor, FACTORS)
     check_choice("variance", variance, VARIANCES)
     check_float_dtype("mu_dtype", mu_dtype)
-    check_float_dtype("nu_dtype", nu_dtype)
+    check_square_dtype("nu_dtype", nu_dtype)
+    if direction is not None:
+        check_link("direction", direction)
     mini_batch = variance == "mini_batch"
     keeps_nu = momentum or not mini_batch
     direction = optax.with_extra_args_support(direction or optax.identity())
 
     def init_fn(params):
-        if jax.tree.leaves(direction.init(params)):
+        kept = direction.init(params)
+        if jax.tree.leaves(kept):
             raise ValueError(
-                "direction must be a link without state, as optax.scale_by_sign()."
+                "direction must be a link without state, as optax.scale_by_sign(), "
+                f"got one with {type(kept).__name__}."
             )
         return ScaleByVarianceAdaptationState(
             count=jnp.zeros([], jnp.int32),
@@ -189,7 +203,8 @@ def _storable(value, average):
     if value is None:
         return None
     dtype = _moments.at_least_float32(value, average)
-    return jnp.minimum(value.astype(dtype), jnp.finfo(average.dtype).max.astype(dtype))
+    largest = jnp.finfo(average.dtype).max.astype(dtype)
+    return jnp.minimum(jnp.asarray(value, dtype), largest)
 
 
 def _moving_average_variance(mean, second, beta, count, dtype):

@@ -154,7 +154,7 @@ def adam_star(
     ``momentum`` the sign is that of the gradient and :math:`\rho_t` is left out.
     The sign of 0 is 0. There is one decay for both averages and no epsilon.
 
-    State: 8 bytes per float32 parameter.
+    State: 8 bytes per float32 parameter; 4 for mini-batch variances without momentum.
 
     Args:
       learning_rate: step size, a number or a schedule over the step.

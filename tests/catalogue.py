@@ -127,6 +127,13 @@ OPTIMIZERS = [
         "mini_batch",
         takes_sign=True,
     ),
+    _variance_adapted(
+        optax_sign.adam_star,
+        {**MINI_BATCH, "momentum": False},
+        "plain_mini_batch",
+        takes_sign=True,
+        **ONE_ACCUMULATOR,
+    ),
     _row(
         optax_sign.adarem,
         resilience.adarem,

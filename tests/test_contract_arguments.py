@@ -33,6 +33,17 @@ DTYPE = (
     ["int32", "complex64", "float61", bool, 3],
 )
 
+SQUARES = (
+    "None or a floating dtype of float32's range",
+    [None, "float32", "bfloat16", jnp.float64],
+    ["float16", "int32", "complex64", "float61", bool, 3],
+)
+LINK = (
+    "an optax.GradientTransformation",
+    [optax.identity(), optax.scale_by_adam()],
+    [None, 0.1, optax.scale_by_sign],
+)
+
 RATES = {"learning_rate": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
 SPHERE_RATES = {  # their product stays below 1; the rows have 0.125 and at most 0.25
     "learning_rate": ("[0, inf)", [0, 0.0, 3.9], NOT_NEGATIVE[2]),
@@ -51,7 +62,7 @@ ADAPTED = {
     "beta": PROPER_AVERAGE,
     "variance": VARIANCE,
     "mu_dtype": DTYPE,
-    "nu_dtype": DTYPE,
+    "nu_dtype": SQUARES,
 }
 SIGNS = ("'sign' or 'erf'", ["sign", "erf"], ["magnitude", None])
 FACTORS = (
@@ -74,14 +85,14 @@ ARGUMENTS = {
         **{"radius": POSITIVE, "sphere_scope": SPHERES},
     },
     "hyperball": {
-        "inner": (
-            "an optax.GradientTransformation",
-            [optax.identity(), optax.scale_by_adam()],
-            [None, 0.1],
-        ),
+        "inner": LINK,
         "learning_rate": NOT_NEGATIVE,
     },
-    "scale_by_variance_adaptation": {**ADAPTED, "factor": FACTORS},
+    "scale_by_variance_adaptation": {
+        **ADAPTED,
+        "factor": FACTORS,
+        "direction": (LINK[0], [None, *LINK[1]], LINK[2][1:]),
+    },
     "scale_by_resilience": RESILIENT,
     "project_to_sphere": {"radius": POSITIVE, "scope": SPHERES},
     "scale_by_sphere_learning_rate": {
@@ -98,7 +109,7 @@ ARGUMENTS = {
 }
 # Trees, functions, links, keys and flags: optax and JAX speak for themselves.
 FREE = {
-    *("mask", "scale_invariant", "momentum", "direction", "state"),
+    *("mask", "scale_invariant", "momentum", "state"),
     *("loss_fn", "params", "args", "key"),
 }
 
@@ -121,7 +132,7 @@ def cases(column):
         for argument, allowed in arguments.items()
         for place, value in enumerate(allowed[column])
         # What is no plain value says where in memory it is, which differs each time.
-        for said in [place if isinstance(value, tuple) else value]
+        for said in [place if isinstance(value, tuple) or callable(value) else value]
     ]
 
 
@@ -169,9 +180,22 @@ def test_a_tracer_is_never_refused(name, argument):
         jax.eval_shape(step, value)
 
 
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        ("value_and_grad_and_variance", "chunk_size"),
+        ("scale_invariant_mask", "samples"),
+    ],
+)
+def test_what_is_counted_is_whole(name, argument):
+    with pytest.raises(ValueError, match=rf"{argument} must be a whole .* got 2\.5\."):
+        call(name, **{argument: 2.5})
+
+
 def test_a_direction_with_state_is_refused():
-    link = optax_sign.scale_by_variance_adaptation(optax_sign.m_sgd(0.1))
-    with pytest.raises(ValueError, match="direction must be a link without state"):
+    link = optax_sign.scale_by_variance_adaptation(optax.trace(0.9))
+    sentence = r"direction must be a link without state, .* got one with TraceState\."
+    with pytest.raises(ValueError, match=sentence):
         link.init(PARAMS)
 
 

@@ -115,6 +115,15 @@ def test_extreme_float16_gradients_give_finite_updates(row, size):
 @pytest.mark.parametrize(
     "row", [r for r in ROWS if "nu_dtype" in r.accumulators], ids=lambda row: row.name
 )
+def test_squares_of_float16_are_kept_in_float32(row):
+    state = row.make().init(cast(PARAMS, "float16"))
+    found = {str(leaf.dtype) for leaf in jax.tree.leaves(state) if leaf.size > 1}
+    assert found == {"float16", "float32"}
+
+
+@pytest.mark.parametrize(
+    "row", [r for r in ROWS if "nu_dtype" in r.accumulators], ids=lambda row: row.name
+)
 def test_one_gradient_too_large_to_square_is_forgotten(row):
     # Its square is no float16; a hundred steps later it weighs 0.75**100 = 3e-13.
     tx, ones = row.make(), jnp.ones([2], "float16")
@@ -124,6 +133,34 @@ def test_one_gradient_too_large_to_square_is_forgotten(row):
         updates, state = tx.update(gradient, state, ones, **more)
     # Averages in float16 stop a few times 2**-10 away from what they approach.
     np.testing.assert_allclose(updates[0], updates[1], rtol=0.02)
+
+
+@accumulating
+def test_a_float64_decay_does_not_widen_the_state(row):
+    # Under x64 a NumPy scalar, unlike a Python number, is a float64 to JAX.
+    if "beta" not in row.options:
+        pytest.skip("has no decay of its own")
+    with jax.enable_x64(True):
+        tx = row.make(beta=np.float64(0.75))
+        _, state = run(row, tx)
+        assert dtypes(state) == dtypes(tx.init(PARAMS))
+
+
+def test_whole_numbers_are_refused_as_parameters(row):
+    params = {"w": jnp.arange(3)}
+    if not row.state_bytes[0]:
+        row.make().init(params)  # keeps nothing of them
+        return
+    with pytest.raises(ValueError, match=r"floating or complex .* got one of int32\."):
+        row.make().init(params)
+
+
+@accumulating
+def test_gradients_may_be_numbers(row):
+    tx = row.make()
+    more = {"variance": 0.5} if row.needs_variance else {}
+    updates, _ = tx.update(2.0, tx.init(1.0), 1.0, **more)
+    assert jnp.shape(updates) == ()
 
 
 def state_bytes(row: Row, dtype, **options) -> float:

@@ -77,6 +77,19 @@ def test_by_hand_at_the_end_of_a_chain():
     assert oscillation(state) == (2.0, 1)
 
 
+def test_only_what_rounding_may_leave_is_left_out():
+    # After 100 steps of size 1 that is sqrt(100) units of 1.2e-7 in a path of 100.
+    steps = np.tile(np.array([[1.0], [-1.0]]), (50, 4))
+    residue = 10 * 2.0**-23 * 100
+    steps[-1] += residue * np.array([0, 0.5, 2, 20])
+    _, state = follow(track_oscillation(), np.float32(steps))
+    mean, left_out = oscillation(state)
+    assert left_out == 2
+    expected = np.mean(state.path[2:] / np.abs(state.displacement[2:]))
+    # One rounding of a quotient each, and one of their mean.
+    np.testing.assert_allclose(mean, expected, rtol=3 * 2**-23)
+
+
 def test_windows_of_a_partition_are_pooled():
     def make(rate):
         return optax.chain(optax.sgd(rate), track_oscillation())
