@@ -5,10 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from optax_sign import _moments
-from optax_sign._checks import check_range
+from optax_sign._checks import check_count, check_range
+from optax_sign._sphere import norm_of
 
 # Below this share of the largest |gradient| * |leaf|, a gradient is round-off: that
 # of a bias before a normalisation layer, which the loss does not depend on at all.
@@ -51,8 +51,8 @@ def scale_invariant_mask(
       A tree of bools like ``params``, for ``optax.masked``, :func:`adarem_s`.
 
     Raises:
-      ValueError: an argument is out of range, or the loss is not finite at some
-        rescaling.
+      ValueError: an argument is out of range, or the loss or its gradient is not
+        finite at some rescaling.
 
     Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
     2010.11041), section 3.4; Li and Arora (arXiv 1910.07454).
@@ -66,7 +66,7 @@ def scale_invariant_mask(
     >>> scale_invariant_mask(loss, params, jnp.array([1.0, -1.0]))
     {'scale': False, 'weight': True}
     """
-    check_range("samples", samples, 1)
+    check_count("samples", samples)
     check_range("tolerance", tolerance, 0.0, 1.0, open_low=True)
     leaves, structure = jax.tree.flatten(params)
     evaluate = jax.jit(jax.value_and_grad(loss_fn))
@@ -78,26 +78,32 @@ def scale_invariant_mask(
             for i, leaf in enumerate(leaves)
         ]
         loss, gradients = evaluate(jax.tree.unflatten(structure, points), *args)
-        if not jnp.isfinite(loss):
-            raise ValueError(
-                f"loss_fn must stay finite when leaves are rescaled by up to 10, got "
-                f"{float(loss)!r}."
-            )
         gradients = jax.tree.leaves(gradients)
-        sizes = [
-            float(optax.tree.norm(g) * optax.tree.norm(p))
+        _check_finite("loss_fn", [loss])
+        _check_finite("the gradient of loss_fn", gradients)
+        pairs = [
+            (_moments.widen(g), _moments.widen(p))
             for g, p in zip(gradients, points, strict=True)
         ]
-        products = [
-            abs(float(optax.tree.vdot(g, p).real))
-            for g, p in zip(gradients, points, strict=True)
-        ]
+        sizes = [float(norm_of([g]) * norm_of([p])) for g, p in pairs]
+        # JAX's gradient by a complex leaf is the conjugate of the steepest ascent.
+        products = [abs(float(jnp.sum(g * p).real)) for g, p in pairs]
         relevant = _NEGLIGIBLE * max(sizes, default=0.0)
         invariant = [
             before and size > relevant and product <= tolerance * size
             for before, size, product in zip(invariant, sizes, products, strict=True)
         ]
     return jax.tree.unflatten(structure, invariant)
+
+
+def _check_finite(name, leaves):
+    for leaf in leaves:
+        bad = leaf[~jnp.isfinite(leaf)]
+        if bad.size:
+            raise ValueError(
+                f"{name} must stay finite when leaves are rescaled by up to 10, got "
+                f"{bad[0]}."
+            )
 
 
 def _rescale(leaf, key):

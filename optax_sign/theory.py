@@ -38,6 +38,9 @@ def rho(beta: ArrayLike, t: ArrayLike) -> jax.Array:
       beta: decay of the average, in [0, 1).
       t: step, 0 for the first; ``rho(beta, 0) = 1``.
 
+    Returns:
+      The variance, shaped as ``beta`` and ``t`` broadcast.
+
     Source: *Dissecting Adam*, equation 20.
 
     >>> round(float(rho(0.5, 1)), 4)
@@ -56,6 +59,9 @@ def success_probability(gradient: ArrayLike, sigma: ArrayLike) -> jax.Array:
     Args:
       gradient: the true gradient :math:`\nabla L`.
       sigma: standard deviation of its estimate, at least 0.
+
+    Returns:
+      P, in [1/2, 1], shaped as the arguments broadcast; 1/2 where both are 0.
 
     Source: *Dissecting Adam*, equation 10.
 
@@ -77,6 +83,9 @@ def magnitude_factor(eta: ArrayLike) -> jax.Array:
     Args:
       eta: standard deviation over magnitude, at least 0; may be infinite.
 
+    Returns:
+      The factor, in [0, 1], shaped like ``eta``.
+
     Source: *Dissecting Adam*, Lemma 1, equation 15.
 
     >>> float(magnitude_factor(1.0))
@@ -94,6 +103,9 @@ def sign_factor(eta: ArrayLike) -> jax.Array:
     Args:
       eta: standard deviation over magnitude, at least 0; may be infinite.
 
+    Returns:
+      The factor, in [0, 1], shaped like ``eta``.
+
     Source: *Dissecting Adam*, equation 4 and Figure 3.
 
     >>> round(float(sign_factor(1.0)), 4)
@@ -110,6 +122,9 @@ def erf_factor(eta: ArrayLike) -> jax.Array:
 
     Args:
       eta: standard deviation over magnitude, at least 0; may be infinite.
+
+    Returns:
+      The factor, in [0, 1], shaped like ``eta``.
 
     Source: *Dissecting Adam*, Lemma 1, equation 16.
 
@@ -135,6 +150,9 @@ def expected_improvement_sgd(
         :math:`\lambda_i`.
       noise: :math:`\nu`, at least 0.
 
+    Returns:
+      The decrease of the loss, shape (); 0 where the gradient is.
+
     Source: *Dissecting Adam*, section 2.1 and appendix B.2.
 
     >>> float(expected_improvement_sgd(jnp.ones(2), jnp.eye(2), 1.0))
@@ -144,7 +162,9 @@ def expected_improvement_sgd(
     curvature = gradient @ hessian @ gradient
     cubes = jnp.sum(hessian * (hessian @ hessian))
     slope = gradient @ gradient
-    return slope**2 / (curvature + _float(noise) ** 2 * cubes) / 2
+    # Without a gradient the best step is none.
+    spread = jnp.where(slope > 0, curvature + _float(noise) ** 2 * cubes, 1)
+    return slope**2 / spread / 2
 
 
 def expected_improvement_ssd(
@@ -165,6 +185,9 @@ def expected_improvement_ssd(
       hessian: :math:`Q`, shape (d, d), symmetric, with eigenvalues
         :math:`\lambda_i`.
       noise: :math:`\nu`, at least 0.
+
+    Returns:
+      The decrease of the loss, shape ().
 
     Source: *Dissecting Adam*, section 2.1 and appendix B.2.
 
@@ -187,6 +210,10 @@ def p_diag(hessian: ArrayLike) -> jax.Array:
     Args:
       hessian: :math:`Q`, shape (d, d).
 
+    Returns:
+      The share, in [1/d, 1] for a positive semi-definite matrix, shape (); NaN for
+      zeros.
+
     Source: *Dissecting Adam*, section 2.1.
 
     >>> float(p_diag(jnp.ones((4, 4))))
@@ -205,6 +232,9 @@ def momentum_gain(alpha: ArrayLike) -> jax.Array:
     Args:
       alpha: share of the last step that is kept, in [0, 1).
 
+    Returns:
+      The factor, shaped like ``alpha``.
+
     Source: Tutorial A, part 1.
 
     >>> float(momentum_gain(0.5))
@@ -222,6 +252,9 @@ def ideal_step(gradient: ArrayLike, hessian: ArrayLike) -> jax.Array:
     Args:
       gradient: :math:`g`, shape (d,).
       hessian: :math:`H`, shape (d, d), symmetric and positive definite.
+
+    Returns:
+      The step size, shape (); NaN where the gradient is 0.
 
     Source: Tutorial B.
 

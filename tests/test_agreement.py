@@ -151,6 +151,19 @@ def test_defaults_are_those_of_the_sources():
     }
     with jax.enable_x64(True):
         check(cases, np.float64, X64_BOUND, ranks=TWO_RANKS)
+        check(
+            {
+                "scale_by_resilience": (
+                    optax_sign.scale_by_resilience,
+                    resilience.resilient_gradients,
+                    {},
+                )
+            },
+            np.float64,
+            X64_BOUND,
+            ranks=TWO_RANKS,
+            moves_positions=False,
+        )
 
 
 @pytest.mark.parametrize("as_function", [True, False])

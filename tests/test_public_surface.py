@@ -69,6 +69,7 @@ def test_function_has_a_docstring_with_example_and_source(name):
     parameters = inspect.signature(FUNCTIONS[name]).parameters
     missing = [p for p in parameters if not re.search(rf"^  \**{p}: ", text, re.M)]
     assert not missing, f"{name} does not describe {missing}"
+    assert re.search(r"^Returns:\n  \S", text, re.MULTILINE), f"{name} returns nothing"
 
 
 @pytest.mark.parametrize("name", CLASSES)

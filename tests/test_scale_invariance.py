@@ -114,6 +114,28 @@ def test_known_functions(name, start):
     assert mask == {"w": expected, "other": name == "unused"}
 
 
+def test_complex_weights():
+    def loss(params):
+        direction = params["w"] / jnp.linalg.norm(params["w"])
+        return jnp.real(jnp.vdot(TARGET, direction)) + jnp.abs(params["free"][0])
+
+    weights = jnp.array([1.0 + 2.0j, -0.5j, 0.3])
+    mask = scale_invariant_mask(loss, {"w": weights, "free": weights})
+    assert mask == {"w": True, "free": False}
+
+
+def test_float16_weights_whose_squares_overflow():
+    def loss(params):
+        direction = params["w"].astype(jnp.float32)
+        return jnp.sum((unit(direction) - 0.1 * jnp.arange(8)) ** 2)
+
+    weights = 50 * jnp.arange(1.0, 9.0)
+    for dtype in ("float32", "float16"):
+        # The gradient is rounded to float16, by 5e-4.
+        params = {"w": weights.astype(dtype)}
+        assert scale_invariant_mask(loss, params, tolerance=0.02) == {"w": True}
+
+
 def test_leaves_that_are_invariant_together_only():
     # ReLU networks: c times one layer and 1/c times the next is the same, but not each.
     def loss(params):
@@ -168,6 +190,16 @@ def test_another_key_tries_other_sizes():
 def test_rejects_options_out_of_range(options, message):
     with pytest.raises(ValueError, match=message):
         scale_invariant_mask(lambda p: p @ p, jnp.ones(2), **options)
+
+
+def test_rejects_a_gradient_that_is_not_finite():
+    params = {"a": jnp.zeros(()), "w": jnp.ones(2)}
+
+    def loss(params):  # 0 where the slope is infinite, whatever the size of "a"
+        return jnp.sqrt(jnp.abs(0 * params["a"])) + params["w"].sum()
+
+    with pytest.raises(ValueError, match=r"the gradient of loss_fn .* got nan\."):
+        scale_invariant_mask(loss, params)
 
 
 def test_rejects_a_loss_that_is_not_finite():

@@ -184,6 +184,14 @@ def test_momentum_gain_and_ideal_step():
     assert losses[1] == min(losses)
 
 
+def test_without_a_gradient_there_is_nothing_to_improve():
+    zero, hessian = np.zeros(2), np.eye(2)
+    for noise in (0.0, 1.0):
+        assert theory.expected_improvement_sgd(zero, hessian, noise) == 0
+        assert quadratics.improvement_sgd(zero, hessian, noise) == 0
+        assert theory.expected_improvement_ssd(zero, hessian, noise) == 0
+
+
 SCALARS = {
     "rho": (0.5, 3),
     "success_probability": (1, 2),
