@@ -27,7 +27,8 @@ There λ = 1, which never fades and to which the theorem does not apply, is play
 An exponent is that of the T at hand. On the first periodic problem resilience of 0.999
 is so right that there is next to no regret for a thousand rounds; from there, as λ
 fades, the curve rises towards that of 0.5, more steeply than √T and below it. These
-problems, which cost little, go on for ten times as long as the others, past that rise.
+problems, which cost little, go on for ten times as long as the others, past that rise;
+their exponents are those of the rounds that all have, and later ones beside them.
 """
 
 import functools
@@ -71,8 +72,8 @@ def table(
       the largest regret of a stream at one of them over the bound. And by
       "problem/method", where a method is "adam" or λ: "/regret", the mean over the
       streams; "/lowest" and "/highest" stream; "/exponents", one a stream, of the
-      last decades; "/growing", the share of the T of these decades at which there is
-      any regret.
+      last decades up to `steps`; "/growing", the share of the T of these decades at
+      which there is any regret. And where a problem goes on, "/later_exponents".
     """
     result: dict[str, float | list[float] | list[list[float]]] = {}
     with jax.enable_x64(True):
@@ -87,9 +88,13 @@ def table(
                 result[f"{where}/regret"] = regret.mean(axis=0).tolist()
                 result[f"{where}/lowest"] = regret.min(axis=0).tolist()
                 result[f"{where}/highest"] = regret.max(axis=0).tolist()
-                slopes, growing = exponents(kept, regret)
+                planned = kept <= steps
+                slopes, growing = exponents(kept[planned], regret[:, planned])
                 result[f"{where}/exponents"] = slopes.tolist()
                 result[f"{where}/growing"] = growing
+                if not planned.all():
+                    later, _ = exponents(kept, regret)
+                    result[f"{where}/later_exponents"] = later.tolist()
                 if method in map(str, DECAYS):
                     limit = bound(problem, rate, float(method), kept)
                     result[f"{where}/bound"] = limit.tolist()

@@ -31,6 +31,7 @@ from experiments.tuning import Search
 
 EPOCHS, BATCH = 3, 128
 AS_GOOD = 0.5  # percentage points of test accuracy
+SAME_LOSS = 0.02  # nats
 STEPS_PER_EPOCH = 468  # full batches
 SEARCH_SEED = 1000
 SEEDS = (0, 1, 2)
@@ -115,8 +116,8 @@ Q_PANEL = Panel(metric="oscillation", label="Q in the last 234 steps", limits=(0
 
 PROTOCOL = (
     "ResNet-8 of {width} channels on Fashion-MNIST, batch 128, 3 epochs, cosine, each "
-    "at the learning rate of the lowest final loss on the grid {{1, 3, 6}} x 10^m, "
-    "three other seeds"
+    "at the learning rate to which a climb on the grid {{1, 3, 6}} x 10^m leads, as "
+    "long as one seed ends with a lower training loss; three other seeds"
 )
 DECAYS = (
     "decay of 5e-4, as L2 of the kernels or, for AdaRem, decoupled and of all weights; "
@@ -166,7 +167,8 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         statement="AdaRem has the lowest training loss, the test accuracy of SGD with "
         "momentum, and a higher one than Adam, AdamW and RMSProp.",
         protocol=f"{protocol}; {DECAYS}; the largest average of each tensor, λ = 0.999 "
-        "once per epoch. AdaBound is left out: no library for JAX that we know has it",
+        f"once per epoch; up to {AS_GOOD:g} points below that of SGDM is its accuracy. "
+        "AdaBound is left out: no library for JAX that we know has it",
         trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, FINAL_LOSS, TEST_ACCURACY),
         rule=(
             *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
@@ -200,7 +202,8 @@ BOTH_READINGS = Claim(
     statement="How the algorithm is read makes no difference: the largest average of "
     "each tensor or of all of them, λ once per epoch or in every step.",
     protocol=f"{ON_NARROW}; all readings at the rate of the first; once per epoch λ is "
-    "0.998 in the end, in every step 0.25",
+    "0.998 in the end, in every step 0.25; means may differ by half a point of test "
+    "accuracy, and by 0.02 in training loss",
     trial=Training(
         tuned={
             READ_SO: Tuned(search=search(NARROW, ADAREM), seeds=SEEDS),
@@ -216,7 +219,11 @@ BOTH_READINGS = Claim(
         quantity=FINAL_LOSS,
         also=(TEST_ACCURACY, LEARNING_RATE),
     ),
-    rule=tuple(close(label, READ_SO, TEST_ACCURACY, AS_GOOD) for label in READINGS),
+    rule=tuple(
+        close(label, READ_SO, quantity, margin)
+        for label in READINGS
+        for quantity, margin in ((TEST_ACCURACY, AS_GOOD), (FINAL_LOSS, SAME_LOSS))
+    ),
 )
 
 
@@ -240,11 +247,11 @@ def _surely_more(evidence: Evidence) -> float:
 TWO_WIDTHS = Claim(
     id="ar-5",
     source="AdaRem, Figure 5, Table 1",
-    statement="AdaRem-S is at least as good as SGD with momentum in test accuracy, and "
-    "gains more on the smaller network.",
+    statement="AdaRem-S ends with a lower training loss than SGD with momentum, is at "
+    "least as good in test accuracy, and gains more on the smaller network.",
     protocol=f"{ON_NARROW}; {DECAYS}; as much on 16, 32, 64 channels; one sphere for "
     "all weights that batch normalisation follows and, at the same rate, one for each "
-    "tensor",
+    f"tensor; up to {AS_GOOD:g} points of test accuracy below is as good",
     trial=Training(
         tuned={
             **{
@@ -264,6 +271,8 @@ TWO_WIDTHS = Claim(
         also=(FINAL_LOSS, LEARNING_RATE),
     ),
     rule=(
+        surely_below("AdaRem-S, narrow", "SGDM, narrow", FINAL_LOSS),
+        surely_below("AdaRem-S, wide", "SGDM, wide", FINAL_LOSS),
         at_least("AdaRem-S, narrow", "SGDM, narrow", TEST_ACCURACY, -AS_GOOD),
         at_least("AdaRem-S, wide", "SGDM, wide", TEST_ACCURACY, -AS_GOOD),
         Condition(

@@ -26,7 +26,7 @@ ROUND_OFF = 1e-8
 
 PATHS = Claim(
     id="ar-1",
-    source="AdaRem, Figure 1",
+    source="AdaRem, Figures 1 and 2",
     statement="Single weights oscillate severely under SGD and still do under SGD with "
     "momentum; less under AdaRem.",
     protocol="ResNet-8 of 8, 16, 32 channels on Fashion-MNIST, batch 128, the first "
@@ -71,7 +71,8 @@ SPHERE = Claim(
     id="ar-slr",
     source="AdaRem, section 3.4.1",
     statement="With the sphere learning rate the network on the sphere is, at every "
-    "step, the network that SGD with weight decay reaches in flat space.",
+    "step, the network that SGD with weight decay reaches in flat space, where batch "
+    "normalisation adds nothing to the variances.",
     protocol="ResNet-8 of 8, 16, 32 channels on Fashion-MNIST in float64, batch 32, "
     "120 steps, rate 0.1 falling to 0 as a cosine, weight decay 0.01; nothing added to "
     "the variances of batch normalisation, and 1e-5 beside it; directions of the "

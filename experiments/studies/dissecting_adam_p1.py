@@ -128,7 +128,8 @@ STEPS = Claim(
     source="Dissecting Adam, appendix A.2, P1",
     statement="The best step sizes on problem 1.",
     protocol=f"{PROTOCOL}; the grid {{1, 3, 6}} x 10^m downwards from the largest "
-    "stable step, by the highest test accuracy, one seed",
+    "stable step, by the highest test accuracy, one seed; the paper repeated those "
+    "that were close, which was not done here",
     trial=Training(
         tuned=_main(*METHODS, seeds=()), quantity=RATE, also=(TEST_ACCURACY,)
     ),
@@ -174,8 +175,10 @@ ADAPTED = Claim(
     ),
 )
 
-# A method is viable if its test accuracy is within a percentage point.
+# A method is viable if its test accuracy is within a percentage point, and a loss no
+# higher if it is surely less than that, a tenth of ADAM's, above it.
 VIABLE = 1.0
+NO_HIGHER = 0.01
 VARIANTS = Claim(
     id="da-7",
     source="Dissecting Adam, Figure 7",
@@ -196,8 +199,8 @@ VARIANTS = Claim(
     ),
     rule=(
         at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
-        not_surely_above("ADAM*", "ADAM", TRAIN_LOSS),
-        not_surely_above("ADAM* with erf", "ADAM", TRAIN_LOSS),
+        surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
+        surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
     ),
     figure=_drawing("figure-7", "Dissecting Adam, Figure 7, on problem 1"),
 )
