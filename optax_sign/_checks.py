@@ -37,7 +37,7 @@ def check_range(
 def check_count(name: str, value: Any) -> None:
     """Raise unless a concrete ``value`` is a whole number, at least 1."""
     check_range(name, value, 1)
-    if isinstance(value, numbers.Real) and value != int(value):
+    if isinstance(value, numbers.Real) and value % 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 
 

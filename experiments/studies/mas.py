@@ -109,7 +109,8 @@ def _humps(evidence: Evidence) -> list[tuple[float, float]]:
         rise = loss - np.minimum.accumulate(loss)
         peak = np.argmax(rise)
         dip = np.mean(steps[:100]) + np.argmin(loss[: peak + 1])
-        humps.append((dip, min(rise[peak], loss[peak] - summary.final_loss)))
+        height = np.minimum(rise[peak], loss[peak] - summary.final_loss)
+        humps.append((float(dip), float(height)))
     return humps
 
 
