@@ -39,7 +39,7 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
       dtype: the accumulator's dtype; ``None`` takes each parameter's own. A real
         ``dtype`` never narrows a complex leaf to its real part.
       real: the accumulator holds magnitudes or squares: complex leaves get real
-        zeros, and float16 leaves float32 ones unless ``dtype`` says otherwise.
+        zeros, and float16 (or less) float32 ones unless ``dtype`` says otherwise.
 
     Raises:
       ValueError: a leaf holds no floating or complex numbers.
@@ -54,7 +54,7 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
         if jnp.issubdtype(own, jnp.complexfloating):
             own = jnp.finfo(own).dtype if real else own
             return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
-        if real and own == jnp.float16:
+        if real and jnp.finfo(own).minexp > jnp.finfo(jnp.float32).minexp:
             own = jnp.float32  # the squares of most gradients are 0 in float16
         return jnp.zeros_like(p, dtype=dtype or own)
 

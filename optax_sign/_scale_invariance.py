@@ -71,7 +71,7 @@ def scale_invariant_mask(
     leaves, structure = jax.tree.flatten(params)
     evaluate = jax.jit(jax.value_and_grad(loss_fn))
     invariant = [leaf.size > 0 for leaf in leaves]
-    keys = jax.random.split(jax.random.key(0) if key is None else key, samples)
+    keys = jax.random.split(jax.random.key(0) if key is None else key, int(samples))
     for sample_key in keys:
         points = [
             _rescale(leaf, jax.random.fold_in(sample_key, i))

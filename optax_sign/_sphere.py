@@ -48,7 +48,8 @@ def project_to_sphere(
       radius: norm to keep, positive; ``None`` is the norm at the first update.
       scope: "global", one sphere for the whole tree, or "leaf", one for each array.
         Inside ``optax.masked`` and ``optax.partition`` "global" means the leaves
-        that this link sees. Leaves without an update (``None``) are on no sphere.
+        that this link sees; one without an update (``None``) stays where it is, and the
+        others keep what is left of the norm.
 
     Returns:
       The link; its state is a :class:`ProjectToSphereState`.
@@ -80,13 +81,16 @@ def project_to_sphere(
         del extra_args
         require_params(params, "project_to_sphere")
         moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
-        target = radius
-        if radius is None:
-            target = _norms(_on_sphere(updates, params, scope), scope)
+        target = _norms(params, scope) if radius is None else radius
         target = jnp.asarray(target, state.radius.dtype)
         target = jnp.where(state.count == 0, target, state.radius)
-        norm = _norms(_on_sphere(updates, moved, scope), scope).astype(target.dtype)
-        ratio = jnp.where(norm != 0, target / jnp.where(norm != 0, norm, 1), 1)
+        norm, reach = _norms(moved, scope).astype(target.dtype), target
+        if scope == "global":
+            still, moving = _by_update(updates, params, moved)
+            norm = norm_of(moving).astype(target.dtype)
+            share = norm_of(still).astype(target.dtype) / jnp.where(target, target, 1)
+            reach = target * jnp.sqrt(jnp.maximum(1 - share**2, 0))
+        ratio = jnp.where(norm != 0, reach / jnp.where(norm != 0, norm, 1), 1)
 
         def leaf(update, point, parameter, factor):
             if update is None:
@@ -174,8 +178,7 @@ def scale_by_sphere_learning_rate(
         del extra_args
         require_params(params, "scale_by_sphere_learning_rate")
         dtype = state.flat_norm.dtype
-        seen = _on_sphere(updates, params, scope)
-        measured = _norms(seen, scope).astype(dtype)
+        measured = _norms(params, scope).astype(dtype)
         first = state.count == 0
         flat_norm = jnp.where(first, measured, state.flat_norm)
         norm = measured
@@ -197,7 +200,7 @@ def scale_by_sphere_learning_rate(
 
         factors = _per_leaf(sphere_rate, params, scope)
         steps = jax.tree.map(scale, updates, factors, is_leaf=_moments.is_none)
-        moved = jax.tree.map(_add, steps, seen, is_leaf=_moments.is_none)
+        moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
         growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
         flat_norm = flat_norm * shrinkage * growth
         emitted = jax.tree.map(
@@ -230,15 +233,13 @@ def _add(update, parameter):
     return _moments.widen(update) + _moments.widen(parameter)
 
 
-def _on_sphere(updates, tree, scope):
-    """The tree, but 0 for what does not move, which no sphere of several can hold."""
-    if scope == "leaf":
-        return tree
-    return jax.tree.map(
-        lambda u, x: jnp.zeros_like(x) if u is None and x is not None else x,
-        updates,
-        tree,
-        is_leaf=_moments.is_none,
+def _by_update(updates, params, moved):
+    """Two lists of leaves: the parameters without an update, and the others, moved."""
+    none = {"is_leaf": _moments.is_none}
+    still = jax.tree.map(lambda u, p: p if u is None else None, updates, params, **none)
+    moving = jax.tree.map(lambda u, m: None if u is None else m, updates, moved, **none)
+    return [_moments.widen(leaf) for leaf in jax.tree.leaves(still)], jax.tree.leaves(
+        moving
     )
 
 
@@ -267,7 +268,7 @@ def _zeros_per_sphere(params, scope):
     A vector over the leaves, not a tree, so that ``tree.map_params`` and sharding
     rules do not take these numbers for parameters.
     """
-    return _norms(jax.tree.map(jnp.zeros_like, params), scope)
+    return _norms(_moments.zeros_like(params, None), scope)
 
 
 def _per_leaf(values, params, scope):

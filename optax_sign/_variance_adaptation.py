@@ -71,7 +71,7 @@ def scale_by_variance_adaptation(
     :math:`s_t` the bias-corrected average of :math:`\hat s` with decay
     :math:`\beta^2`. It has to be the variance of the gradient that comes in:
     :math:`c^2 \hat s` behind a link or a loss that scales by :math:`c`; for the mean
-    over :math:`n` micro-batches or devices, the mean of their variances over
+    of :math:`n` micro-batches or devices, the mean of their variances divided by
     :math:`n`. ``optax.MultiSteps`` takes the mean of gradients but hands on the last
     ``variance`` only. Inside ``optax.masked`` and ``optax.partition`` set
     ``mask_compatible_extra_args=True``.
@@ -89,7 +89,7 @@ def scale_by_variance_adaptation(
       variance: "moving_average" or "mini_batch".
       mu_dtype: dtype of ``mu``; ``None`` takes each parameter's.
       nu_dtype: dtype of ``nu``; ``None`` takes each parameter's, or float32 for
-        float16, in which most squares are 0: so that is refused.
+        float16, which is refused here, as most squares are 0 in it.
 
     Returns:
       The link; its state is a :class:`ScaleByVarianceAdaptationState`.

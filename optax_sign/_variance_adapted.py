@@ -39,7 +39,7 @@ def svag(
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
       nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
-        float32 for float16, in which most squares are 0.
+        float32 for float16, which is refused here, as most squares are 0 in it.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 
@@ -101,7 +101,7 @@ def m_svag(
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
       nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
-        float32 for float16, in which most squares are 0.
+        float32 for float16, which is refused here, as most squares are 0 in it.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 
@@ -165,7 +165,7 @@ def adam_star(
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.
       nu_dtype: dtype of the average square; ``None`` takes each parameter's, or
-        float32 for float16, in which most squares are 0.
+        float32 for float16, which is refused here, as most squares are 0 in it.
       weight_decay: decoupled decay, a number or a schedule; multiplied by the rate.
       mask: tree of bools, or function of the parameters, that selects what decays.
 

@@ -188,6 +188,7 @@ def test_a_tracer_is_never_refused(name, argument):
     ],
 )
 def test_what_is_counted_is_whole(name, argument):
+    call(name, **{argument: 4.0})
     with pytest.raises(ValueError, match=rf"{argument} must be a whole .* got 2\.5\."):
         call(name, **{argument: 2.5})
 

@@ -131,9 +131,7 @@ def test_float16_weights_whose_squares_overflow():
 
     weights = 50 * jnp.arange(1.0, 9.0)
     for dtype in ("float32", "float16"):
-        # The gradient is rounded to float16, by 5e-4.
-        params = {"w": weights.astype(dtype)}
-        assert scale_invariant_mask(loss, params, tolerance=0.02) == {"w": True}
+        assert scale_invariant_mask(loss, {"w": weights.astype(dtype)}) == {"w": True}
 
 
 def test_leaves_that_are_invariant_together_only():
