@@ -4,31 +4,17 @@ Where there are seeds enough for an interval, two labels are compared seed by se
 started from the same weights and saw the examples in the same order.
 """
 
-from collections.abc import Callable
-
 from experiments import intervals
 from experiments.claims import Condition, Evidence, Quantity
 from experiments.intervals import Interval
 
 
-def within(label: str, other: str, margin: float) -> Condition:
-    """The two values differ by no more than the margin."""
+def below(label: str, other: str) -> Condition:
+    """The first value is less than the second."""
     return Condition(
-        text=f"{label} within {margin:g} of {other}",
-        measure=_gap(label, other),
-        least=-margin,
-        greatest=margin,
-    )
-
-
-def below(label: str, other: str, margin: float) -> Condition:
-    """The first value is less than the second by the margin at least."""
-    return Condition(
-        text=f"{label} at least {margin:g} below {other}"
-        if margin
-        else f"{label} below {other}",
-        measure=_gap(label, other),
-        greatest=-margin,
+        text=f"{label} below {other}",
+        measure=lambda e: e.values[label].mean - e.values[other].mean,
+        greatest=0.0,
     )
 
 
@@ -107,10 +93,6 @@ def paired(evidence: Evidence, label: str, other: str, quantity: Quantity) -> In
     if not common:
         raise ValueError(f"{label} and {other} have no seed in common.")
     return intervals.interval([first[seed] - second[seed] for seed in common])
-
-
-def _gap(label: str, other: str) -> Callable[[Evidence], float]:
-    return lambda e: e.values[label].mean - e.values[other].mean
 
 
 def _end(difference: Interval, side: int) -> float:

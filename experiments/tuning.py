@@ -24,6 +24,16 @@ PATIENCE = 3
 CLEARLY = 0.95  # of the loss of a guess
 LEAST, GREATEST = 1e-9, 1e6  # rates that are tried
 
+# What protocols say of `uphill` by `lowest_final_loss`, and of `downwards`.
+CLIMB = (
+    "learning rates by steps along the grid {1, 3, 6} x 10^m, as long as the final "
+    "training loss of one seed falls"
+)
+DESCENT = (
+    "learning rates of the lowest final training loss of one seed, on the grid "
+    "{1, 3, 6} x 10^m downwards from the largest stable one"
+)
+
 Load = Callable[[Run], Summary | None]
 
 

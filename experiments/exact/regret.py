@@ -69,7 +69,7 @@ def table(
     Returns:
       By problem: "/rate", η; "/steps", those T at which regret is kept. By
       "problem/λ", for every λ below 1: "/bound", the theorem's, at these T; "/ratio",
-      the largest regret of a stream at one of them over the bound. And by
+      the largest regret of a stream over the bound at one up to `steps`. And by
       "problem/method", where a method is "adam" or λ: "/regret", the mean over the
       streams; "/lowest" and "/highest" stream; "/exponents", one a stream, of the
       last decades up to `steps`; "/growing", the share of the T of these decades at
@@ -88,7 +88,7 @@ def table(
                 result[f"{where}/regret"] = regret.mean(axis=0).tolist()
                 result[f"{where}/lowest"] = regret.min(axis=0).tolist()
                 result[f"{where}/highest"] = regret.max(axis=0).tolist()
-                planned = kept <= steps
+                planned = kept <= steps  # what goes on longer decides nothing
                 slopes, growing = exponents(kept[planned], regret[:, planned])
                 result[f"{where}/exponents"] = slopes.tolist()
                 result[f"{where}/growing"] = growing
@@ -98,7 +98,9 @@ def table(
                 if method in map(str, DECAYS):
                     limit = bound(problem, rate, float(method), kept)
                     result[f"{where}/bound"] = limit.tolist()
-                    result[f"{where}/ratio"] = float(np.max(regret / limit))
+                    result[f"{where}/ratio"] = float(
+                        np.max((regret / limit)[:, planned])
+                    )
     return result
 
 

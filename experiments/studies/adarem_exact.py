@@ -127,8 +127,8 @@ BOUNDS = Claim(
     "[-1, 1], and never flips a gradient's sign.",
     protocol="300 updates of gradients that are normal, of all magnitudes, sparse, "
     "denormal, alternating and turning, in float32, float16 and bfloat16, for λ of "
-    "0.5, 1 - 2⁻¹⁰ and 1, fading in every step (where it fades once per epoch λ is 1 "
-    "in the first), ε of 0 and 1e-8, the largest average of a leaf and of all; "
+    "0.5, 1 - 2⁻¹⁰ and 1, fading in every step (where it fades once per epoch λ^t is "
+    "1 in the first), ε of 0 and 1e-8, the largest average of a leaf and of all; "
     "b_t is read off the updates, with room for 8 units of rounding in λ^t",
     trial=Calculation(
         quantity="b_t, as the updates show it",

@@ -60,7 +60,7 @@ PATHS = Claim(
 def _largest(table: Table) -> Mapping[str, Interval]:
     return {
         f"{variant}: {quantity}": exactly(
-            np.log10(max(*table[f"{variant}/{quantity}"], np.finfo(float).tiny))
+            np.log10(np.max([*table[f"{variant}/{quantity}"], np.finfo(float).tiny]))
         )
         for variant in (*EXACT, SPOILT)
         for quantity in QUANTITIES

@@ -175,8 +175,8 @@ ADAPTED = Claim(
     ),
 )
 
-# A method is viable if its test accuracy is within a percentage point, and a loss no
-# higher if it is surely less than that, a tenth of ADAM's, above it.
+# A method is viable if its test accuracy is within a percentage point; a loss counts as
+# no higher if it is surely at most 0.01, a tenth of ADAM's, above ADAM's.
 VIABLE = 1.0
 NO_HIGHER = 0.01
 VARIANTS = Claim(

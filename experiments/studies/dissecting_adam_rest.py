@@ -153,8 +153,8 @@ P4 = Claim(
     "one seed of each, without an interval",
     trial=_training(_p4, STEPS_P4, Schedule(), SEEDS_P4),
     rule=(
-        *(below(other, sign, 0.0) for other in OTHERS for sign in SIGNS),
-        below("M-SVAG", "M-SGD", 0.0),
+        *(below(other, sign) for other in OTHERS for sign in SIGNS),
+        below("M-SVAG", "M-SGD"),
     ),
     figure=_drawing(
         4,

@@ -71,8 +71,8 @@ MOMENTUM = Claim(
             Condition(
                 text=f"C_m {name}: share of points of which all of that is true, least "
                 "of all α: 1",
-                measure=lambda e, side=side: min(
-                    _kept_case(e.table, a, side) for a in FRICTIONS
+                measure=lambda e, side=side: float(
+                    np.min([_kept_case(e.table, a, side) for a in FRICTIONS])
                 ),
                 least=1.0,
             )
@@ -82,7 +82,7 @@ MOMENTUM = Claim(
             text="slope at α = 0, less the highest of the others: above 0",
             measure=lambda e: (
                 e.values["α = 0"].mean
-                - max(e.values[f"α = {a:g}"].mean for a in FRICTIONS[1:])
+                - float(np.max([e.values[f"α = {a:g}"].mean for a in FRICTIONS[1:]]))
             ),
             least=DIGITS,
         ),
@@ -154,13 +154,17 @@ ADAPTIVE = Claim(
         Condition(
             text="largest C_a at low gradients less that elsewhere, least of all β: "
             "above 0",
-            measure=lambda e: min(_low_lead(e.table, f"β = {b:g}") for b in BETAS),
+            measure=lambda e: float(
+                np.min([_low_lead(e.table, f"β = {b:g}") for b in BETAS])
+            ),
             least=DIGITS,
         ),
         Condition(
             text="least C_a inside the borders less that on them, least of all β: "
             "above 0",
-            measure=lambda e: min(_border_lead(e.table, f"β = {b:g}") for b in BETAS),
+            measure=lambda e: float(
+                np.min([_border_lead(e.table, f"β = {b:g}") for b in BETAS])
+            ),
             least=DIGITS,
         ),
         Condition(

@@ -201,7 +201,7 @@ MINIMA = Claim(
         *(
             Condition(
                 text=f"{pair}: highest barrier of all starts, above 0",
-                measure=lambda e, pair=pair: max(e.table[pair]),
+                measure=lambda e, pair=pair: float(np.max(e.table[pair])),
                 least=1e-6,
             )
             for pair in PAIRS

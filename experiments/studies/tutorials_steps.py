@@ -61,7 +61,9 @@ PATHS = Claim(
         ),
         Condition(
             text="α = 0 and 0.6: it never does",
-            measure=lambda e: max(_overshoots(e.table, a) for a in (0.0, 0.6)),
+            measure=lambda e: float(
+                np.max([_overshoots(e.table, a) for a in (0.0, 0.6)])
+            ),
             greatest=0,
         ),
     ),

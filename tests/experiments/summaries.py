@@ -8,7 +8,7 @@ from experiments import config, plotting
 from experiments.claims import Claim, Drawing, Quantity, Study, Training
 from experiments.plotting import Frame
 from experiments.results import Summary
-from experiments.rules import below, within
+from experiments.rules import at_least, close
 from experiments.runs import Result
 
 METRICS = {"train_loss": 0.5, "test_accuracy": 0.9}
@@ -41,6 +41,7 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
 
 
 RIVALS = {"MaS": "mas", "Adam": "adam", "SGD": "sgd"}
+LOSS = Quantity(name="final loss", of=lambda s: s.final_loss)
 FRAME = Frame(title="A title", caption="A caption.", limits=(0.0, 2.0))
 RUNS = {
     label: tuple(run(name, seed) for seed in range(2)) for label, name in RIVALS.items()
@@ -51,12 +52,10 @@ CLAIM = Claim(
     source="Tiny, Figure 1",
     statement="MaS is as good as Adam | and better than SGD.",
     protocol="a hundred steps",
-    trial=Training(
-        runs=RUNS, quantity=Quantity(name="final loss", of=lambda s: s.final_loss)
-    ),
+    trial=Training(runs=RUNS, quantity=LOSS),
     published=PUBLISHED,
     tolerance=0.04,
-    rule=(within("MaS", "Adam", 0.02), below("MaS", "SGD", 0.1)),
+    rule=(close("MaS", "Adam", LOSS, 0.02), at_least("SGD", "MaS", LOSS, 0.1)),
     figure=Drawing(
         name="figure", draw=lambda e: plotting.losses(FRAME, e.runs, PUBLISHED)
     ),

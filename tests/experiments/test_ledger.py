@@ -77,7 +77,7 @@ def test_conditions_compare_means_over_seeds():
         return summary(run, losses[run.seed].get(label, 0.9))
 
     judgement = judged(load)
-    assert [f.value for f in judgement.findings] == pytest.approx([0.0, -0.4])
+    assert [f.value for f in judgement.findings] == pytest.approx([0.0, 0.4])
     assert judgement.verdict.word == "holds"
 
 

@@ -189,7 +189,8 @@ def test_what_is_kept_is_regret_over_the_bound(table):
                 np.array(table[f"{name}/{decay}/{what}"])
                 for what in ("highest", "bound", "ratio")
             )
-            assert ratio == pytest.approx(np.max(highest / bound))
+            planned = np.array(table[f"{name}/steps"]) <= STEPS
+            assert ratio == pytest.approx(np.max((highest / bound)[planned]))
             assert ratio < 1
             lowest, mean = (
                 np.array(table[f"{name}/{decay}/{w}"]) for w in ("lowest", "regret")
@@ -207,6 +208,20 @@ def test_exponents_are_slopes_of_what_is_positive():
     slopes, growing = regret.exponents(kept, np.stack([growth, bent, dipped, gone]))
     np.testing.assert_allclose(slopes, [0.5, 0.5, 0.5, 0.0], atol=1e-12)  # round-off
     assert growing == pytest.approx(9 / 12)
+
+
+def test_rounds_that_were_not_planned_decide_nothing(table):
+    kept, curve = (
+        np.array(table[f"cycle/{what}"]) for what in ("steps", "0.999/regret")
+    )
+    planned = kept <= STEPS
+    assert kept[-1] == regret.LONGER * STEPS
+    for name, which in (("exponents", planned), ("later_exponents", kept > 0)):
+        slopes, _ = regret.exponents(kept[which], curve[None, which])
+        assert table[f"cycle/0.999/{name}"] == pytest.approx(slopes.tolist())
+    assert table["cycle/0.999/exponents"] != table["cycle/0.999/later_exponents"]
+    bound = np.array(table["cycle/0.999/bound"])
+    assert table["cycle/0.999/ratio"] == pytest.approx(np.max((curve / bound)[planned]))
 
 
 def test_examples_of_a_pass_come_once_each_in_an_order_of_their_own():

@@ -47,7 +47,7 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
         "Protocol: a hundred steps.",
         "|  | final loss | published | within 0.04 |",
         "| SGD | 0.700 | 0.9 | no |",
-        "| MaS at least 0.1 below SGD | -0.2 | yes |",
+        "| final loss, SGD less MaS: at least 0.1 | 0.2 | yes |",
         "Runs: 6",
         "2026-01-02",
         "jax 0.10",
