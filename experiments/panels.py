@@ -45,12 +45,14 @@ def evaluations(
     from matplotlib.figure import Figure
 
     with mpl.rc_context(plotting.SETTINGS):
-        drawing = Figure(figsize=(3.6 * len(panels), 3.8))
+        drawing = Figure(figsize=(3.4 * len(panels) + 2.2, 3.8))
         all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(all_axes, panels, strict=True):
             _draw_panel(axes, panel, curves)
         drawing.suptitle(title)
-        all_axes[-1].legend(handlelength=4)
+        # Beside the panels, as no corner of them is free of curves.
+        handles = all_axes[0].get_legend_handles_labels()
+        drawing.legend(*handles, loc="outside right center", handlelength=4)
         text = plotting.caption(caption, curves, smoothed=False)
         drawing.supxlabel(text, fontsize=8, wrap=True)
     return drawing

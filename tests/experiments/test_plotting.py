@@ -115,7 +115,7 @@ def test_panels_show_each_metric_with_its_spread():
         assert max(at_end) - min(at_end) == pytest.approx(
             2 * np.std([0.4, 0.6], ddof=1)
         )
-    legend = drawing.axes[-1].get_legend()
+    (legend,) = drawing.legends
     assert [text.get_text() for text in legend.get_texts()] == ["MaS", "Adam"]
     text = drawing.get_supxlabel()
     assert text == "A caption. 1 to 2 seeds, mean and standard deviation."
@@ -125,6 +125,6 @@ def test_a_panel_names_what_diverged():
     lost = [summary(run, status="diverged") for run in RUNS["SGD"]]
     runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
     drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
-    labels = [text.get_text() for text in drawing.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert labels == ["MaS", "SGD (diverged)"]
     assert "SGD: 2 of 2 diverged, at step 100 and 100" in drawing.get_supxlabel()
