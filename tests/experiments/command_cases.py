@@ -49,6 +49,8 @@ def interrupt_at(count: int, patch: pytest.MonkeyPatch) -> None:
         events.append(event)
         told(watch, event)
         if len(events) == count:
+            # What a shell started in the background ignores the signal.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             signal.raise_signal(signal.SIGINT)
 
     patch.setattr(progress.Watch, "__call__", tell)
