@@ -138,8 +138,6 @@ def test_one_gradient_too_large_to_square_is_forgotten(row):
 @accumulating
 def test_a_float64_decay_does_not_widen_the_state(row):
     # Under x64 a NumPy scalar, unlike a Python number, is a float64 to JAX.
-    if "beta" not in row.options:
-        pytest.skip("has no decay of its own")
     with jax.enable_x64(True):
         tx = row.make(beta=np.float64(0.75))
         _, state = run(row, tx)
