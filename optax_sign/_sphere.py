@@ -86,8 +86,9 @@ def project_to_sphere(
         target = jnp.where(state.count == 0, target, state.radius)
         norm, reach = _norms(moved, scope).astype(target.dtype), target
         if scope == "global":
-            still, moving = _by_update(updates, params, moved)
-            norm = norm_of(moving).astype(target.dtype)
+            pairs = list(zip(*map(_leaves_and_none, (updates, moved)), strict=True))
+            norm = norm_of([m for u, m in pairs if u is not None]).astype(target.dtype)
+            still = [m for u, m in pairs if u is None and m is not None]
             share = norm_of(still).astype(target.dtype) / jnp.where(target, target, 1)
             reach = target * jnp.sqrt(jnp.maximum(1 - share**2, 0))
         ratio = jnp.where(norm != 0, reach / jnp.where(norm != 0, norm, 1), 1)
@@ -233,14 +234,8 @@ def _add(update, parameter):
     return _moments.widen(update) + _moments.widen(parameter)
 
 
-def _by_update(updates, params, moved):
-    """Two lists of leaves: the parameters without an update, and the others, moved."""
-    none = {"is_leaf": _moments.is_none}
-    still = jax.tree.map(lambda u, p: p if u is None else None, updates, params, **none)
-    moving = jax.tree.map(lambda u, m: None if u is None else m, updates, moved, **none)
-    return [_moments.widen(leaf) for leaf in jax.tree.leaves(still)], jax.tree.leaves(
-        moving
-    )
+def _leaves_and_none(tree):
+    return jax.tree.leaves(tree, is_leaf=_moments.is_none)
 
 
 def _norms(tree, scope):

@@ -115,10 +115,11 @@ def test_extreme_float16_gradients_give_finite_updates(row, size):
 @pytest.mark.parametrize(
     "row", [r for r in ROWS if "nu_dtype" in r.accumulators], ids=lambda row: row.name
 )
-def test_squares_of_float16_are_kept_in_float32(row):
-    state = row.make().init(cast(PARAMS, "float16"))
+@pytest.mark.parametrize("dtype", ["float16", "float8_e4m3fn"])
+def test_squares_of_small_range_are_kept_in_float32(row, dtype):
+    state = row.make().init(cast(PARAMS, dtype))
     found = {str(leaf.dtype) for leaf in jax.tree.leaves(state) if leaf.size > 1}
-    assert found == {"float16", "float32"}
+    assert found == {dtype, "float32"}
 
 
 @pytest.mark.parametrize(
