@@ -76,7 +76,8 @@ SPHERE = Claim(
     protocol="ResNet-8 of 8, 16, 32 channels on Fashion-MNIST in float64, batch 32, "
     "120 steps, rate 0.1 falling to 0 as a cosine, weight decay 0.01; nothing added to "
     "the variances of batch normalisation, and 1e-5 beside it; directions of the "
-    "weights that it follows, losses relative, logits of the batch",
+    "weights that it follows, losses relative, logits of the batch; that it holds for "
+    "nothing added was put into the statement later, the rule had said so",
     trial=Calculation(
         quantity="log10 of the largest difference of all steps",
         table=calculated("sphere_equivalence"),
