@@ -188,8 +188,14 @@ def _lack(known: Plan, missing: Sequence[config.Run]) -> str:
 
 def _failures(runs: Mapping[str, Sequence[Summary]]) -> str:
     return "; ".join(
-        f"{label} diverged at step {s.result.steps} with seed {s.run.seed}"
+        f"{label} {_failure(s)} with seed {s.run.seed}"
         for label, summaries in runs.items()
         for s in summaries
-        if s.result.status == "diverged"
+        if not s.learnt
     )
+
+
+def _failure(summary: Summary) -> str:
+    if summary.result.status == "diverged":
+        return f"diverged at step {summary.result.steps}"
+    return "learnt nothing"

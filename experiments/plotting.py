@@ -54,7 +54,7 @@ class Frame:
     Attributes:
       title: above the axes.
       caption: below them; what it does not need to say is drawn from the runs: their
-        number, the smoothing, and which of them diverged.
+        number, the smoothing, and which of them failed.
       limits: of the loss axis.
     """
 
@@ -134,6 +134,11 @@ def caption(
                 f"{label}: {len(ends)} of {len(runs)} diverged, at step "
                 f"{' and '.join(ends)}, and left out."
             )
+        idle = sum(not s.learnt for s in runs) - len(ends)
+        if idle:
+            sentences.append(
+                f"{label}: {idle} of {len(runs)} learnt nothing, and left out."
+            )
     return textwrap.fill(" ".join(sentences), 100)
 
 
@@ -144,7 +149,7 @@ def curve(
     of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
     style: Style,
 ) -> None:
-    """Draws mean and standard deviation over the seeds; a run that diverged has none.
+    """Draws mean and standard deviation over the seeds that learnt something.
 
     Args:
       axes: to draw on.
@@ -153,10 +158,10 @@ def curve(
       of: the steps and values of a run.
       style: colour and dashes.
     """
-    whole = [s for s in runs if s.result.status == "finished"]
+    whole = [s for s in runs if s.learnt]
     if not whole:
         colour, dashes = style
-        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (diverged)")
+        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (left out)")
         return
     steps = of(whole[0])[0]
     values = np.stack([of(summary)[1] for summary in whole])

@@ -26,6 +26,7 @@ from experiments.runs import Result, Store
 
 SMOOTHING = 0.95
 POINTS = 400
+CLEARLY = 0.9  # of the loss of the first mini-batch
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,11 @@ class Summary:
     def final_loss(self) -> float:
         """The smoothed training loss of the last step; NaN if the run diverged."""
         return float(self.loss[-1]) if self.result.status == "finished" else math.nan
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the loss ended clearly below its start; dead units keep it there."""
+        return self.final_loss < CLEARLY * float(self.loss[0])
 
     @property
     def bytes_per_weight(self) -> float:

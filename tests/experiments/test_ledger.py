@@ -61,6 +61,16 @@ def test_a_diverged_run_is_named_and_decides_nothing_in_favour():
     assert str(found) == "does not hold: SGD diverged at step 100 with seed 1"
 
 
+def test_a_run_that_learnt_nothing_is_named_and_counts():
+    def load(run):
+        stuck = run in RUNS["SGD"] and run.seed == 1
+        return summary(run, 1.9 if stuck else 0.5)
+
+    judgement = judged(load)
+    assert judgement.verdict.why == "SGD learnt nothing with seed 1"
+    assert judgement.evidence.values["SGD"].mean == pytest.approx(1.2)
+
+
 @pytest.mark.parametrize(
     ("value", "holds"), [(0.0, True), (0.5, True), (0.51, False), (math.nan, False)]
 )

@@ -66,7 +66,17 @@ def test_a_diverged_run_is_in_the_caption():
     runs["SGD"] = runs["SGD"][:1]
     (axes,) = plotting.losses(FRAME, runs, {}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["MaS", "Adam", "SGD (diverged)"]
+    assert labels == ["MaS", "Adam", "SGD (left out)"]
+
+
+def test_a_run_that_learnt_nothing_is_named_and_leaves_the_mean_alone():
+    stuck, kept = RUNS["SGD"]
+    runs = {"SGD": [summary(stuck, loss=1.9), summary(kept)]}
+    drawing = plotting.losses(FRAME, runs, {})
+    (axes,) = drawing.axes
+    assert axes.lines[0].get_ydata()[-1] == 0.5
+    text = drawing.get_supxlabel().replace("\n", " ")
+    assert text.endswith("SGD: 1 of 2 learnt nothing, and left out.")
 
 
 def test_an_image_is_drawn_without_a_screen(tmp_path):
@@ -126,5 +136,5 @@ def test_a_panel_names_what_diverged():
     runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
     drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
     labels = [text.get_text() for text in drawing.legends[0].get_texts()]
-    assert labels == ["MaS", "SGD (diverged)"]
+    assert labels == ["MaS", "SGD (left out)"]
     assert "SGD: 2 of 2 diverged, at step 100 and 100" in drawing.get_supxlabel()
