@@ -12,7 +12,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-DATASETS = ("fashion_mnist", "cifar10", "cifar100", "war_and_peace")
+# Their numbers of classes.
+DATASETS = {"fashion_mnist": 10, "cifar10": 10, "cifar100": 100, "war_and_peace": 82}
 MODELS = (
     *("mlp", "mas_cnn", "p1_cnn", "p2_cnn", "wrn_40_4", "char_lstm"),
     *("resnet_8_8", "resnet_8_16"),

@@ -27,13 +27,18 @@ LoadTable = Callable[[str], Table | None]
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What became of a claim; `why` is said where it was not tried or a run failed."""
+    """What became of a claim; `why` is said where it was not tried or a run failed.
+
+    A run that diverged meets no condition. One that ended no better than a guess has
+    numbers, and counts with them.
+    """
 
     word: Literal["holds", "does not hold", "not tried"]
     why: str = ""
 
     def __str__(self) -> str:
-        return f"{self.word}: {self.why}" if self.why else self.word
+        joint = ": " if self.word == "not tried" else "; "
+        return self.word + (joint + self.why if self.why else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,14 +193,8 @@ def _lack(known: Plan, missing: Sequence[config.Run]) -> str:
 
 def _failures(runs: Mapping[str, Sequence[Summary]]) -> str:
     return "; ".join(
-        f"{label} {_failure(s)} with seed {s.run.seed}"
+        f"{label} {s.failure} with seed {s.run.seed}"
         for label, summaries in runs.items()
         for s in summaries
-        if not s.learnt
+        if s.failure
     )
-
-
-def _failure(summary: Summary) -> str:
-    if summary.result.status == "diverged":
-        return f"diverged at step {summary.result.steps}"
-    return "learnt nothing"

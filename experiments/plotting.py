@@ -5,6 +5,7 @@ of clearly different lightness; every curve also has a line style of its own, so
 figure can be read in grey.
 """
 
+import collections
 import dataclasses
 import io
 import textwrap
@@ -128,17 +129,12 @@ def caption(
     how = f"Smoothed by a moving average of decay {SMOOTHING}; " if smoothed else ""
     sentences = [start, f"{how}{seeds}{spread}."]
     for label, runs in curves.items():
-        ends = [f"{s.result.steps}" for s in runs if s.result.status == "diverged"]
-        if ends:
-            sentences.append(
-                f"{label}: {len(ends)} of {len(runs)} diverged, at step "
-                f"{' and '.join(ends)}, and left out."
-            )
-        idle = sum(not s.learnt for s in runs) - len(ends)
-        if idle:
-            sentences.append(
-                f"{label}: {idle} of {len(runs)} learnt nothing, and left out."
-            )
+        failures = collections.Counter(s.failure for s in runs if s.failure)
+        sentences += [
+            f"{label}: {count} of {len(runs)} {failure} (not drawn, but counted in "
+            "tables)."
+            for failure, count in failures.items()
+        ]
     return textwrap.fill(" ".join(sentences), 100)
 
 
@@ -149,7 +145,7 @@ def curve(
     of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
     style: Style,
 ) -> None:
-    """Draws mean and standard deviation over the seeds that learnt something.
+    """Draws mean and standard deviation over the seeds; a run that failed has none.
 
     Args:
       axes: to draw on.
@@ -158,10 +154,10 @@ def curve(
       of: the steps and values of a run.
       style: colour and dashes.
     """
-    whole = [s for s in runs if s.learnt]
+    whole = [s for s in runs if not s.failure]
     if not whole:
         colour, dashes = style
-        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (left out)")
+        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (failed)")
         return
     steps = of(whole[0])[0]
     values = np.stack([of(summary)[1] for summary in whole])

@@ -26,7 +26,7 @@ from experiments.runs import Result, Store
 
 SMOOTHING = 0.95
 POINTS = 400
-CLEARLY = 0.9  # of the loss of the first mini-batch
+CLEARLY = 0.95  # of the loss of a guess
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,13 @@ class Summary:
         return float(self.loss[-1]) if self.result.status == "finished" else math.nan
 
     @property
-    def learnt(self) -> bool:
-        """Whether the loss ended clearly below its start; dead units keep it there."""
-        return self.final_loss < CLEARLY * float(self.loss[0])
+    def failure(self) -> str:
+        """What went wrong: it diverged, or ended as a guess does; else nothing."""
+        if self.result.status == "diverged":
+            return f"diverged at step {self.result.steps}"
+        guess = math.log(config.DATASETS[self.run.dataset])
+        learnt = self.result.metrics["train_loss"] < CLEARLY * guess
+        return "" if learnt else "ended no better than a guess"
 
     @property
     def bytes_per_weight(self) -> float:

@@ -24,7 +24,7 @@ def surely_below(
     """The whole interval of the paired difference is below zero, or a margin."""
     return Condition(
         text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
-        f"at most {margin + 0.0:g}",  # -0 becomes 0
+        f"at most {margin:zg}",
         measure=lambda e: _end(paired(e, label, other, quantity), 1),
         greatest=margin,
     )

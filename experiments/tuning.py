@@ -3,8 +3,8 @@ r"""Searches for a learning rate on the grid {1, 3, 6} x 10^m.
 `downwards` is the one that *Dissecting Adam* describes (appendix A.2): first the
 largest stable step is found, then the search goes down from there. The paper does not
 say where it stopped; here it stops after `PATIENCE` steps in a row that were no better
-than the best. A step is stable if its run does not diverge and ends clearly better than
-a guess, which a network of dead units is.
+than the best. A step is stable if its run did not fail (`Summary.failure`): diverge, or
+end as a guess does, as a network of dead units.
 
 `uphill` is for networks with batch normalisation, which stay stable at rates far above
 the best: from where it starts it goes on as long as it gets better, up or else down.
@@ -21,7 +21,6 @@ from experiments.results import Summary
 
 DIGITS = (1, 3, 6)
 PATIENCE = 3
-CLEARLY = 0.95  # of the loss of a guess
 LEAST, GREATEST = 1e-9, 1e6  # rates that are tried
 
 # What protocols say of `uphill` by `lowest_final_loss`, and of `downwards`.
@@ -45,7 +44,6 @@ class Search:
       base: the run to tune; its own learning rate, on the grid, is tried first.
       score: what is to be as large as possible; of stable runs only.
       strategy: `downwards` or `uphill`.
-      classes: among which a guess would choose; ten in Fashion-MNIST.
     """
 
     base: Run
@@ -53,7 +51,6 @@ class Search:
     strategy: "Callable[[Search, Load], Found]" = dataclasses.field(
         default_factory=lambda: downwards
     )
-    classes: int = 10
 
     def at(self, learning_rate: float) -> Run:
         """The run with another learning rate."""
@@ -61,13 +58,6 @@ class Search:
             self.base.optimizer, learning_rate=learning_rate
         )
         return dataclasses.replace(self.base, optimizer=optimizer)
-
-    def stable(self, summary: Summary) -> bool:
-        """Whether the run ended, and clearly better than a guess."""
-        if summary.result.status != "finished":
-            return False
-        guess = math.log(self.classes)
-        return summary.result.metrics["train_loss"] < CLEARLY * guess
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -155,7 +145,7 @@ class _Walk:
         if summary is None:
             return None
         self._tried[rate] = summary
-        return self._search.stable(summary)
+        return not summary.failure
 
     def score(self, index: int) -> float | None:
         """That of the rate, -inf if it is not stable, None if its run is missing."""
@@ -167,7 +157,7 @@ class _Walk:
     def found(self, missing: int | None) -> Found:
         """How far the search has come; the rate at this index is what it needs now."""
         tried, search = self._tried, self._search
-        scores = {r: search.score(s) for r, s in tried.items() if search.stable(s)}
+        scores = {r: search.score(s) for r, s in tried.items() if not s.failure}
         best = max(scores, key=lambda rate: scores[rate], default=None)
         following = None if missing is None else search.at(grid(missing))
         return Found(tried=tried, scores=scores, best=best, next=following)

@@ -17,7 +17,6 @@ from experiments.tuning import Search
 STEPS = 4000
 SEARCH_SEED = 1000
 SEEDS = (0, 1, 2)
-CHARACTERS = 82
 
 PERPLEXITY = Quantity(
     name="test perplexity at the end, a character",
@@ -53,7 +52,6 @@ def _search(start: Optimizer) -> Search:
         base=base,
         score=tuning.lowest_final_loss,
         strategy=tuning.uphill,
-        classes=CHARACTERS,
     )
 
 

@@ -89,11 +89,11 @@ def _humps(evidence: Evidence) -> list[tuple[float, float]]:
 
     The greatest rise within 1000 steps of the loss above an earlier value, and not more
     than it later falls by; of means over 100 steps, since single steps are noisy, from
-    step 100 on. NaN if the run diverged.
+    step 100 on. NaN if the run failed.
     """
     humps = []
     for summary in evidence.runs["decay 0.999"]:
-        if summary.result.status != "finished":
+        if summary.failure:
             humps.append((float("nan"), float("nan")))
             continue
         steps = np.arange(100, 1000)

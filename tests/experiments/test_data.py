@@ -114,7 +114,7 @@ def test_an_unknown_set_is_refused_with_the_nearest_name():
 
 
 def test_every_set_that_a_run_may_name_is_there():
-    assert tuple(data.DATASETS) == config.DATASETS
+    assert tuple(data.DATASETS) == tuple(config.DATASETS)
 
 
 def test_a_folder_given_by_the_user_reaches_the_sources(tmp_path, monkeypatch):

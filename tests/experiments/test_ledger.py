@@ -22,7 +22,7 @@ from experiments.claims import (
 from experiments.config import Optimizer, Run
 from experiments.intervals import Interval
 from experiments.rules import paired, surely_below
-from tests.experiments.summaries import CLAIM, RUNS, loaded, summary
+from tests.experiments.summaries import CLAIM, LOSS, RUNS, loaded, summary
 
 
 def judged(load, claim=CLAIM):
@@ -58,17 +58,19 @@ def test_a_diverged_run_is_named_and_decides_nothing_in_favour():
         return summary(run, status="diverged" if lost else "finished")
 
     found = verdict(load)
-    assert str(found) == "does not hold: SGD diverged at step 100 with seed 1"
+    assert str(found) == "does not hold; SGD diverged at step 100 with seed 1"
 
 
-def test_a_run_that_learnt_nothing_is_named_and_counts():
+def test_a_run_no_better_than_a_guess_is_named_and_counts():
     def load(run):
         stuck = run in RUNS["SGD"] and run.seed == 1
-        return summary(run, 1.9 if stuck else 0.5)
+        return summary(run, 2.3 if stuck else 0.5)
 
     judgement = judged(load)
-    assert judgement.verdict.why == "SGD learnt nothing with seed 1"
-    assert judgement.evidence.values["SGD"].mean == pytest.approx(1.2)
+    assert str(judgement.verdict) == (
+        "holds; SGD ended no better than a guess with seed 1"
+    )
+    assert judgement.evidence.values["SGD"].mean == pytest.approx(1.4)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +79,10 @@ def test_a_run_that_learnt_nothing_is_named_and_counts():
 def test_bounds_are_allowed_and_nan_is_not(value, holds):
     condition = Condition(text="", measure=lambda e: value, least=0.0, greatest=0.5)
     assert ledger.Finding(condition, value).holds is holds
+
+
+def test_a_lead_of_nothing_is_a_bound_of_0():
+    assert surely_below("a", "b", LOSS, -0.0).text.endswith("at most 0")
 
 
 def test_conditions_compare_means_over_seeds():

@@ -62,21 +62,26 @@ def test_a_diverged_run_is_in_the_caption():
         kept,
     ]
     text = plotting.caption(FRAME.caption, runs).replace("\n", " ")
-    assert text.endswith("SGD: 1 of 2 diverged, at step 100, and left out.")
+    assert text.endswith(
+        "SGD: 1 of 2 diverged at step 100 (not drawn, but counted in tables)."
+    )
     runs["SGD"] = runs["SGD"][:1]
     (axes,) = plotting.losses(FRAME, runs, {}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels == ["MaS", "Adam", "SGD (left out)"]
+    assert labels == ["MaS", "Adam", "SGD (failed)"]
 
 
-def test_a_run_that_learnt_nothing_is_named_and_leaves_the_mean_alone():
+def test_a_run_no_better_than_a_guess_is_named_and_leaves_the_mean_alone():
     stuck, kept = RUNS["SGD"]
-    runs = {"SGD": [summary(stuck, loss=1.9), summary(kept)]}
+    lost = summary(kept, status="diverged")
+    runs = {"SGD": [summary(stuck, loss=2.3), lost, summary(kept)]}
     drawing = plotting.losses(FRAME, runs, {})
     (axes,) = drawing.axes
     assert axes.lines[0].get_ydata()[-1] == 0.5
     text = drawing.get_supxlabel().replace("\n", " ")
-    assert text.endswith("SGD: 1 of 2 learnt nothing, and left out.")
+    fate = "ended no better than a guess (not drawn, but counted in tables)"
+    assert f"SGD: 1 of 3 {fate}." in text
+    assert "SGD: 1 of 3 diverged at step 100 (not drawn" in text
 
 
 def test_an_image_is_drawn_without_a_screen(tmp_path):
@@ -136,5 +141,5 @@ def test_a_panel_names_what_diverged():
     runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
     drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
     labels = [text.get_text() for text in drawing.legends[0].get_texts()]
-    assert labels == ["MaS", "SGD (left out)"]
-    assert "SGD: 2 of 2 diverged, at step 100 and 100" in drawing.get_supxlabel()
+    assert labels == ["MaS", "SGD (failed)"]
+    assert "SGD: 2 of 2 diverged at step 100" in drawing.get_supxlabel()

@@ -65,8 +65,29 @@ def test_a_diverged_run_has_no_final_loss():
     assert math.isnan(summary(run(), status="diverged").final_loss)
 
 
+GUESSED = "ended no better than a guess"
+
+
+@pytest.mark.parametrize(
+    ("settings", "loss", "failure"),
+    [
+        ({}, 2.18, ""),  # 0.95 of the natural logarithm of 10 is 2.187
+        ({}, 2.19, GUESSED),
+        ({}, math.inf, GUESSED),
+        ({"dataset": "war_and_peace", "model": "char_lstm"}, 4.18, ""),
+        ({"dataset": "war_and_peace", "model": "char_lstm"}, 4.19, GUESSED),
+    ],
+)
+def test_a_run_fails_if_it_ends_as_a_guess_does(settings, loss, failure):
+    assert summary(dataclasses.replace(run(), **settings), loss).failure == failure
+
+
+def test_a_run_that_diverged_failed_at_its_step():
+    assert summary(run(), status="diverged").failure == "diverged at step 100"
+
+
 def test_a_table_is_read_back(tmp_path):
-    written = summary(run(), loss=1 / 3)
+    written = dataclasses.replace(summary(run(), loss=1 / 3), result=FINISHED)
     assert results.load(tmp_path, run()) is None
     results.save(tmp_path / "new", written)
     read = results.load(tmp_path / "new", run())

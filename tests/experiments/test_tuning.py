@@ -32,11 +32,11 @@ def summary(run, accuracy, loss=1.0, status="finished"):
     )
 
 
-def drive(outcome, first=1.0, **settings):
+def drive(outcome, first=1.0, base=BASE, **settings):
     """Runs a search to its end; `outcome` is the summary's arguments for a rate."""
     search = tuning.Search(
         base=dataclasses.replace(
-            BASE, optimizer=dataclasses.replace(SGD, learning_rate=first)
+            base, optimizer=dataclasses.replace(SGD, learning_rate=first)
         ),
         score=tuning.greatest_test_accuracy,
         **settings,
@@ -158,7 +158,8 @@ def test_uphill_flees_from_what_is_unstable():
 
 def test_a_guess_among_more_classes_loses_more():
     outcome = {"accuracy": 0.5, "loss": 4.0}
-    found, _ = drive(lambda rate: outcome, strategy=tuning.uphill, classes=82)
+    text = dataclasses.replace(BASE, dataset="war_and_peace", model="char_lstm")
+    found, _ = drive(lambda rate: outcome, base=text, strategy=tuning.uphill)
     assert found.best == 1
     found, _ = drive(lambda rate: outcome, strategy=tuning.uphill)
     assert found.best is None
