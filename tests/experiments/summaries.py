@@ -35,7 +35,10 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
         steps=np.array([1, 50, 100]),
         loss=np.array([2.0, 1.0, loss]),
         evaluated=np.array([50, 100]),
-        evaluations={"test_loss": np.array([1.0, loss])},
+        evaluations={
+            "test_loss": np.array([1.0, loss]),
+            "test_accuracy": np.array([0.8, 0.9]),
+        },
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from experiments import identity, results, training
 from experiments.commands import catalogue
 from experiments.commands.report import BEGIN, END
+from experiments.quantities import TEST_ACCURACY
 from experiments.runs import Store
 from tests.experiments.command_cases import command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
@@ -33,7 +34,7 @@ def tiny_study(monkeypatch):
         return tuple(dataclasses.replace(run, batch_size=8, steps=12) for run in runs)
 
     runs = {label: small_runs(runs) for label, runs in RUNS.items()}
-    training = dataclasses.replace(CLAIM.trial, runs=runs)
+    training = dataclasses.replace(CLAIM.trial, runs=runs, also=(TEST_ACCURACY,))
     claim = dataclasses.replace(CLAIM, trial=training)
     study = dataclasses.replace(STUDY, claims=(claim,))
     monkeypatch.setattr(catalogue, "STUDIES", (study,))
@@ -53,6 +54,8 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     row = next(line for line in out.splitlines() if line.startswith("│ MaS"))
     final = np.mean([loads[0].final_loss, loads[1].final_loss])
     assert f" {final:.3f} " in row
+    accuracy = 50 * sum(load.evaluations["test_accuracy"][-1] for load in loads[:2])
+    assert f" {accuracy:.2f} " in row
     assert "Verdict: does not hold" in out  # twelve steps part nobody by 0.1
     assert "Figure: out/tiny/figure.png" in out
     assert (tmp_path / "out/tiny/figure.png").read_bytes().startswith(b"\x89PNG")
