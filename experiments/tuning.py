@@ -7,7 +7,8 @@ than the best. A step is stable if its run did not fail (`Summary.failure`): div
 end as a guess does, as a network of dead units.
 
 `uphill` is for networks with batch normalisation, which stay stable at rates far above
-the best: from where it starts it goes on as long as it gets better, up or else down.
+the best, and for all else that *AdaRem* trains: from where it starts it goes on as long
+as it gets better, up or else down.
 """
 
 import dataclasses

@@ -88,7 +88,8 @@ def oscillation(state: Any) -> Oscillation:
 
     over the parameters :math:`i` whose displacement is not 0, or no more than the
     rounding of its sum may leave of 0: ``sqrt(count)`` units in the last place of the
-    path. Q is NaN where there is none.
+    path. Q is NaN where there is none. As a mean of ratios it is ruled by the few
+    parameters that nearly came back: compare it over several seeds.
 
     Args:
       state: a :class:`TrackOscillationState`, or the state of any chain, wrapper or

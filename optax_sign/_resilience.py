@@ -174,7 +174,8 @@ def adarem(
     with :math:`\alpha_t` = ``learning_rate``, :math:`\gamma` = ``weight_decay``
     (multiplied by the base rate, not by the adapted one) and :math:`a_t` that of
     :func:`scale_by_resilience` for ``beta``, ``decay``, ``decay_every``,
-    ``scope`` and ``eps``. Rates are those of SGD with momentum.
+    ``scope`` and ``eps``. The paper takes the rates of SGD with momentum; on a small
+    ResNet the best one was that of plain SGD, three times as large.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
