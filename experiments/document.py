@@ -51,7 +51,7 @@ class Link:
     page: pathlib.Path | None = None
 
 
-Cell = str | Link
+Cell = str | Link | tuple[Link, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,6 +127,8 @@ def _markdown(block: Block, beside: pathlib.Path) -> str:
 
 
 def _cell(cell: Cell, beside: pathlib.Path) -> str:
+    if isinstance(cell, tuple):
+        return ", ".join(_cell(link, beside) for link in cell)
     if isinstance(cell, Link):
         return f"[{cell.heading}]({_target(cell, beside)})"
     return cell.replace("|", "\\|")
@@ -171,6 +173,8 @@ def _row(cells: Sequence[Cell], tag: str) -> str:
 
 
 def _inside(cell: Cell) -> str:
+    if isinstance(cell, tuple):
+        return ", ".join(map(_inside, cell))
     if isinstance(cell, Link):
         target = html.escape(_target(cell, pathlib.Path()))
         return f'<a href="{target}">{html.escape(cell.heading)}</a>'

@@ -1,10 +1,11 @@
 """The ledger as a document: what every claim says, what was measured and decided."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
 
-from experiments import calculations, ledger, results, values
+from experiments import calculations, guide, ledger, results, values
 from experiments.calculations import Calculated
 from experiments.claims import Calculation, Claim, Study, Table, Training
 from experiments.document import (
@@ -41,6 +42,8 @@ def document(
         Heading(1, "What the papers claim, and what became of it"),
         Text(_total(every, judgements, place)),
         overview(every),
+        Heading(2, "Which optimizer when"),
+        guide.table(),
     ]
     for study, some in judgements:
         blocks.append(Heading(2, study.title))
@@ -80,16 +83,12 @@ def overview(judgements: Sequence[Judgement]) -> TableBlock:
     )
 
 
-def verdicts(judgements: Sequence[Judgement], page: pathlib.Path | None) -> TableBlock:
+def verdicts(judgements: Sequence[Judgement], page: pathlib.Path) -> TableBlock:
     """One short row a claim, which leads to its section in the report on this page."""
     return TableBlock(
         head=("claim", "what is said", "verdict"),
         rows=tuple(
-            (
-                j.claim.id if page is None else Link(j.claim.id, page),
-                j.claim.statement,
-                str(j.verdict),
-            )
+            (Link(j.claim.id, page), j.claim.statement, str(j.verdict))
             for j in judgements
         ),
     )
@@ -156,7 +155,7 @@ def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
     blocks.append(findings(judgement))
     items = _origin(judgement, folder)
     if evidence is not None:
-        items += [_search(label, f) for label, f in evidence.searches.items()]
+        items += [_search(claim, label, f) for label, f in evidence.searches.items()]
     if items:
         blocks.append(Items(tuple(items)))
     blocks.append(Code(COMMAND.format(claim.id)))
@@ -229,7 +228,12 @@ def _total(
     )
 
 
-def _search(label: str, found: Found) -> str:
+def _search(claim: Claim, label: str, found: Found) -> str:
+    assert isinstance(claim.trial, Training)
+    mine = claim.trial.tuned[label]
+    for other, tuned in claim.trial.tuned.items():
+        if mine.optimizer and tuned == dataclasses.replace(mine, optimizer=None):
+            return f"Step size of {label}: {found.best:g}, that of {other}."
     tried = ", ".join(
         f"{rate:g}" + ("" if rate in found.scores else " (unstable)")
         for rate in sorted(found.tried, reverse=True)

@@ -1,9 +1,8 @@
-"""What is public is documented, has its row, its reference and its place in README."""
+"""What is public is documented, has its row in the catalogue and its reference."""
 
 import doctest
 import inspect
 import json
-import pathlib
 import re
 import subprocess
 import sys
@@ -16,8 +15,6 @@ import optax_sign
 from optax_sign import nnx, theory
 
 from .catalogue import OPTIMIZERS, ROWS
-
-README = pathlib.Path(__file__).parents[1] / "README.md"
 
 FUNCTIONS = {
     **{
@@ -111,11 +108,6 @@ def test_optimizer_or_link_has_a_reference(name):
                 assert row.reference.__name__ == name, f"{name} has no reference"
 
 
-@pytest.mark.parametrize("name", READY)
-def test_optimizer_has_a_row_in_the_readme(name):
-    assert name in readme_table(), f"{name} has no row in README.md's table"
-
-
 def test_rows_have_names_of_their_own_and_are_public():
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
@@ -124,7 +116,7 @@ def test_rows_have_names_of_their_own_and_are_public():
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_docstring_and_readme_state_the_bytes(row):
+def test_docstring_states_the_bytes(row):
     text = inspect.getdoc(row.factory)
     stated = re.search(r"^State: (.*?)\.$", text, re.M | re.S)
     assert stated, f"{row.public_name} does not state its bytes"
@@ -132,17 +124,6 @@ def test_docstring_and_readme_state_the_bytes(row):
         first, *variants = map(int, re.findall(r"\b\d+\b", stated[1]))
         special = row.name != row.public_name  # its bytes may follow the others
         assert row.state_bytes[0] in ([first, *variants] if special else [first])
-    if row.name == row.public_name and not row.link:
-        assert int(readme_table()[row.public_name]) == row.state_bytes[0]
-
-
-def readme_table():
-    """The names in the first column of the table of optimizers, with their bytes."""
-    lines = [line for line in README.read_text("utf-8").splitlines() if "|" in line]
-    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
-    column = next((c.index("bytes") for c in cells if "bytes" in c), 0)
-    first = r"`(\w+)[`(]"
-    return {re.match(first, c[0])[1]: c[column] for c in cells if re.match(first, c[0])}
 
 
 def test_import_loads_nothing_but_jax_and_optax():

@@ -165,15 +165,16 @@ class Report:
         that come with the code).
       output: file for the report, one page of HTML if it ends in .html, else Markdown;
         without it the report is printed.
-      verdicts: file, as README.md, whose table of verdicts is brought up to date; it is
-        found by the comments around it, and leads to the output if there is one.
+      tables: file, as README.md, whose tables of optimizers and verdicts are brought up
+        to date; comments around them tell where they are, and if there is an output,
+        they lead there.
     """
 
     results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS
     output: Annotated[
         pathlib.Path | None, arg(metavar="FILE", help_behavior_hint="")
     ] = None
-    verdicts: Annotated[
+    tables: Annotated[
         pathlib.Path | None, arg(metavar="FILE", help_behavior_hint="")
     ] = None
 

@@ -2,15 +2,16 @@
 
 import pathlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from experiments import config, document, outputs, report
+from experiments import config, document, guide, outputs, report
 from experiments.claims import Study
 from experiments.commands import catalogue, options
+from experiments.document import TableBlock
 from experiments.ledger import Judgement
 
-# Around the table of verdicts in a file that has more to say.
-BEGIN, END = "<!-- verdicts -->", "<!-- end of verdicts -->"
+# Around a table in a file that has more to say.
+BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 
 
 def run(options: options.Report) -> int:
@@ -25,12 +26,20 @@ def run(options: options.Report) -> int:
         raise config.ConfigError(
             f"output must end in .html or .md, got {options.output}."
         )
+    if options.tables is not None and options.output is None:
+        raise config.ConfigError(
+            f"tables must come with an output to lead to, got {options.tables} alone."
+        )
     judgements = judge(options.results)
-    if options.verdicts is not None:
+    if options.tables is not None and options.output is not None:
         every = [j for _, some in judgements for j in some]
-        _update(options.verdicts, every, options.output)
-        if options.output is None:
-            return 0
+        _update(
+            options.tables,
+            {
+                "optimizers": guide.table(options.output),
+                "verdicts": report.verdicts(every, options.output),
+            },
+        )
     blocks = report.document(judgements, options.results)
     if options.output is None:
         sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
@@ -50,19 +59,20 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     ]
 
 
-def _update(
-    path: pathlib.Path, judgements: Sequence[Judgement], page: pathlib.Path | None
-) -> None:
+def _update(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> None:
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         text = ""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise config.ConfigError(
-            f"verdicts must be an existing text file with {BEGIN!r} and then {END!r}, "
-            f"got {path}."
-        )
-    table = document.to_markdown([report.verdicts(judgements, page)], path.parent)
-    outputs.write(path, f"{before}{BEGIN}\n{table}{END}{after}".encode())
+    for name, table in tables.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, begun, rest = text.partition(begin)
+        _, ended, after = rest.partition(end)
+        if not begun or not ended:
+            raise config.ConfigError(
+                f"tables must be an existing text file with {begin!r} and then "
+                f"{end!r}, got {path}."
+            )
+        rows = document.to_markdown([table], path.parent)
+        text = f"{before}{begin}\n{rows}{end}{after}"
+    outputs.write(path, text.encode())

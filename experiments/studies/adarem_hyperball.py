@@ -39,7 +39,8 @@ BETTER = Claim(
     statement="Around Adam and around MaS, fixed norms of weights and updates lower "
     "the training loss.",
     protocol=f"{ON_NARROW}; hyperball for all kernels, the other weights at a tenth of "
-    "the rate; AdamW with a decay of 0.01, around hyperball of the other weights only",
+    "the rate, which was not tuned; AdamW with a decay of 0.01, around hyperball of "
+    "the other weights only; MaS without",
     trial=trial(NARROW, METHODS, FINAL_LOSS, TEST_ACCURACY),
     rule=tuple(surely_below(ball, plain, FINAL_LOSS) for ball, plain in PAIRS),
     figure=drawing(
@@ -66,7 +67,9 @@ TRANSFER = Claim(
     statement="With hyperball the best learning rate of the narrow network is that of "
     "the wide one, or nearer to it than without.",
     protocol=f"{ON_WIDE}; and the same on half as many channels; the rates are those "
-    "that searches with one seed find, so neighbours on the grid may be one by chance",
+    "that searches with one seed find, so neighbours on the grid may be one by chance, "
+    "and a search may end where the loss falls again further on. It also holds where "
+    "rates carry over without hyperball",
     trial=Training(
         tuned={
             f"{label}, {width}": Tuned(search=search(model, start), seeds=SEEDS)
@@ -78,8 +81,8 @@ TRANSFER = Claim(
     ),
     rule=tuple(
         Condition(
-            text=f"{ball}: best rates of the two widths, steps of the grid apart, less "
-            f"those of {plain}, or less one: below 0",
+            text=f"steps of the grid between the best rates of the two widths, {ball} "
+            f"less {plain} (at least one): below 0",
             measure=lambda e, ball=ball, plain=plain: (
                 _apart(e, ball) - max(_apart(e, plain), 1.0)
             ),

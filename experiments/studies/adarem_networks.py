@@ -1,11 +1,11 @@
 """What the AdaRem paper trains, on ResNet-8 and Fashion-MNIST: Figures 1, 2, 4, 5.
 
 The paper trains ResNet-18 and others on ImageNet for 100 epochs with 16 GPUs. Here it
-is a ResNet-8 in two widths, three epochs, which two CPU cores do in a minute or two:
+is a ResNet-8 in two widths, three epochs, which a CPU core does in two minutes or four:
 so that every optimizer can have its own learning rate. It is searched (`tuning.uphill`)
 for the lowest training loss at the end, on each width, with a seed of its own; three
-other seeds run at the rate found. As in the paper the rate falls to zero as a cosine,
-without a warm-up.
+other seeds run at the rate found, as ten would take a day. As in the paper the rate
+falls to zero as a cosine, without a warm-up.
 """
 
 from collections.abc import Mapping
@@ -41,6 +41,11 @@ OSCILLATION = Quantity(
     name="Q, mean of the windows",
     of=lambda summary: float(np.mean(summary.evaluations["oscillation"])),
     digits=1,
+)
+LEFT_OUT = Quantity(
+    name="weights left out, most of a window",
+    of=lambda summary: float(np.max(summary.evaluations["unmoved"])),
+    digits=0,
 )
 
 L2 = 5e-4  # of those to which a penalty is the custom; decoupled for AdaRem
@@ -123,10 +128,8 @@ def _protocol(width: str) -> str:
 
 
 ON_NARROW, ON_WIDE = _protocol("8, 16, 32"), _protocol("16, 32, 64")
-DECAYS = (
-    "decay of 5e-4, as L2 of the kernels or, for AdaRem, decoupled and of all weights; "
-    "AdamW: 0.01"
-)
+PENALTY = "decay of 5e-4, as L2 of the kernels or, for AdaRem,"
+DECAYS = f"{PENALTY} decoupled and of all weights"
 Q = Claim(
     id="ar-q",
     source="AdaRem, Figure 2",
@@ -134,7 +137,8 @@ Q = Claim(
     "that of SGD with momentum, and that below SGD's.",
     protocol=f"{ON_NARROW}; {DECAYS}; Q in windows of half an epoch, over all weights "
     "that end a window elsewhere than they began it; AdaRem with the largest average "
-    "of each tensor and, at the same rate, of all",
+    "of each tensor and, at the same rate, of all. In a mean of such ratios a few "
+    "weights that nearly came back weigh much",
     trial=Training(
         tuned={
             **trial(
@@ -149,7 +153,7 @@ Q = Claim(
             ),
         },
         quantity=OSCILLATION,
-        also=(LEARNING_RATE,),
+        also=(LEFT_OUT, LEARNING_RATE),
     ),
     rule=(
         surely_below("AdaRem", "Adam", OSCILLATION),
@@ -166,9 +170,12 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         source=source,
         statement="AdaRem has the lowest training loss, the test accuracy of SGD with "
         "momentum, and a higher one than Adam, AdamW and RMSProp.",
-        protocol=f"{protocol}; {DECAYS}; the largest average of each tensor, λ = 0.999 "
-        f"once per epoch; accuracies up to {AS_GOOD:g} points below SGDM's count as "
-        "equal. AdaBound is left out: no library for JAX that we know has it",
+        protocol=f"{protocol}; {DECAYS}, for AdamW 0.01; the largest average of each "
+        "tensor, λ = 0.999 once per epoch; accuracies up to "
+        f"{AS_GOOD:g} points below SGDM's count as equal. AdaBound is left out: no "
+        "library for JAX that we know has it. The paper, ResNet-18 on ImageNet, top-1 "
+        "accuracy: SGDM 70.67, Adam 67.07, AdamW 67.55, AdaBound 69.3, RMSProp 69.63, "
+        "AdaRem 70.67 %",
         trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, FINAL_LOSS, TEST_ACCURACY),
         rule=(
             *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
@@ -194,11 +201,11 @@ READINGS = {
     "global, per epoch": (DECAY, PER_EPOCH, ("scope", "global")),
     "global, per step": (DECAY, ("scope", "global")),
 }
-READ_SO = "leaf, per epoch"
+SEARCHED = "leaf, per epoch"
 
-BOTH_READINGS = Claim(
+READINGS_AGREE = Claim(
     id="ar-4-readings",
-    source="AdaRem, Algorithm 1",
+    source="AdaRem, Algorithm 1, our question",
     statement="How the algorithm is read makes no difference: the largest average of "
     "each tensor or of all of them, λ once per epoch or in every step.",
     protocol=f"{ON_NARROW}; all readings at the rate of the first; once per epoch λ is "
@@ -206,7 +213,7 @@ BOTH_READINGS = Claim(
     "accuracy, and by 0.02 in training loss",
     trial=Training(
         tuned={
-            READ_SO: Tuned(search=search(NARROW, ADAREM), seeds=SEEDS),
+            SEARCHED: Tuned(search=search(NARROW, ADAREM), seeds=SEEDS),
             **{
                 label: Tuned(
                     search=search(NARROW, ADAREM),
@@ -220,7 +227,7 @@ BOTH_READINGS = Claim(
         also=(TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=tuple(
-        close(label, READ_SO, quantity, margin)
+        close(label, SEARCHED, quantity, margin)
         for label in READINGS
         for quantity, margin in ((TEST_ACCURACY, AS_GOOD), (FINAL_LOSS, SAME_LOSS))
     ),
@@ -249,9 +256,12 @@ TWO_WIDTHS = Claim(
     source="AdaRem, Figure 5, Table 1",
     statement="AdaRem-S ends with a lower training loss than SGD with momentum, is at "
     "least as good in test accuracy, and gains more on the smaller network.",
-    protocol=f"{ON_NARROW}; {DECAYS}; as much on 16, 32, 64 channels; one sphere for "
-    "all weights that batch normalisation follows and, at the same rate, one for each "
-    f"tensor; accuracies up to {AS_GOOD:g} points below count as as good",
+    protocol=f"{ON_NARROW}; {PENALTY} in the rate of the sphere and decoupled "
+    "elsewhere; as much on 16, 32, 64 channels; one sphere for all weights that batch "
+    "normalisation follows and, at the same rate, one for each tensor; accuracies up "
+    f"to {AS_GOOD:g} points below count as no worse. The paper on ImageNet, SGDM and "
+    "AdaRem-S: ResNet-50 76.18, 76.10, ResNet-18 70.67, 70.89, MobileNetV2-1.0 70.71, "
+    "71.71, -0.5 62.99, 64.01, ShuffleNetV2-1.0 67.37, 68.33, -0.5 57.75, 60.15 %",
     trial=Training(
         tuned={
             **{
@@ -285,4 +295,4 @@ TWO_WIDTHS = Claim(
     figure=drawing("figure-5", "AdaRem, Figure 5", LOSS_PANEL, ACCURACY_PANEL),
 )
 
-CLAIMS: tuple[Claim, ...] = (Q, FIGURE_4, FIGURE_4_WIDE, BOTH_READINGS, TWO_WIDTHS)
+CLAIMS: tuple[Claim, ...] = (Q, FIGURE_4, FIGURE_4_WIDE, READINGS_AGREE, TWO_WIDTHS)

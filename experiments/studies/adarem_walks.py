@@ -30,8 +30,9 @@ PATHS = Claim(
     statement="Single weights oscillate severely under SGD and still do under SGD with "
     "momentum; less under AdaRem.",
     protocol="ResNet-8 of 8, 16, 32 channels on Fashion-MNIST, batch 128, the first "
-    "epoch at constant rates of 0.3 (SGD, AdaRem), 0.1 (SGDM) and 0.01 (Adam), one "
-    "seed; severe is a path of more than twice the way gained",
+    "epoch at constant rates of 0.3 (SGD, AdaRem), 0.1 (SGDM) and 0.01 (Adam), no "
+    "decay, λ not fading yet, one seed; severe is a path of more than twice the way "
+    "gained, which turned out to be that of every method",
     trial=Calculation(
         quantity="Q of all weights over the epoch",
         table=calculated("weight_paths"),

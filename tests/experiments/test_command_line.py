@@ -78,7 +78,11 @@ def test_module_returns_the_exit_code():
         ("report --results nowhere", "results must be a folder of tables"),
         ("report --output /proc/report.md", "Cannot write to /proc"),
         ("report --output report.pdf", "must end in .html or .md, got report.pdf"),
-        ("report --verdicts nowhere.md", "existing text file with '<!-- verdicts -->'"),
+        ("report --tables nowhere.md", "tables must come with an output"),
+        (
+            "report --tables nowhere.md --output report.md",
+            "existing text file with '<!-- optimizers -->'",
+        ),
         ("bench --rounds 0", "rounds must be an integer >= 1, got 0"),
     ],
 )

@@ -11,12 +11,12 @@ from experiments.commands.report import judge
 README = pathlib.Path(__file__).parents[2] / "README.md"
 
 
-def test_verdicts_in_the_readme_are_those_of_the_results(tmp_path):
+def test_tables_in_the_readme_are_those_of_the_results(tmp_path):
     copy = tmp_path / "README.md"
     shutil.copy(README, copy)
     page = tmp_path / RESULTS.relative_to(README.parent) / "report.md"
     page.parent.mkdir(parents=True)
-    assert main(["report", "--verdicts", str(copy), "--output", str(page)]) == 0
+    assert main(["report", "--tables", str(copy), "--output", str(page)]) == 0
     assert copy.read_text() == README.read_text()
 
 
