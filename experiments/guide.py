@@ -102,7 +102,7 @@ ENTRIES = (
         use="SGD may change by a bounded factor only, which is never negative",
         avoid="momentum or Adam will do: it oscillates more and ends no better",
         source=ADAREM,
-        claims=("ar-b", "ar-t", "ar-q", "ar-4"),
+        claims=("ar-b", "ar-t", "ar-q", "ar-4", "ar-4-wide"),
     ),
     Entry(
         name="adarem_s",

@@ -185,9 +185,7 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
                 for other in ("Adam", "AdamW", "RMSProp")
             ),
         ),
-        figure=drawing(
-            f"figure-4-{model}", "AdaRem, Figure 4", LOSS_PANEL, ACCURACY_PANEL
-        ),
+        figure=drawing(f"figure-4-{model}", source, LOSS_PANEL, ACCURACY_PANEL),
     )
 
 
