@@ -117,10 +117,10 @@ ENTRIES = (
         name="hyperball",
         update="any direction, at the length of the weights, on a sphere each",
         state="its direction's",
-        use="norms of kernels and steps are to be fixed",
-        avoid="a lower loss is hoped for; never for biases and scales",
+        use="a rate is to carry over from a narrow network to a wide one",
+        avoid="the lowest loss is wanted; never for biases and scales",
         source="Hyperball",
-        claims=("ar-hb",),
+        claims=("ar-hb", "ar-hb-transfer"),
     ),
 )
 
