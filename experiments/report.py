@@ -1,6 +1,5 @@
 """The ledger as a document: what every claim says, what was measured and decided."""
 
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -232,7 +231,7 @@ def _search(claim: Claim, label: str, found: Found) -> str:
     assert isinstance(claim.trial, Training)
     mine = claim.trial.tuned[label]
     for other, tuned in claim.trial.tuned.items():
-        if mine.optimizer and tuned == dataclasses.replace(mine, optimizer=None):
+        if mine.optimizer and not tuned.optimizer and tuned.search == mine.search:
             return f"Step size of {label}: {found.best:g}, that of {other}."
     tried = ", ".join(
         f"{rate:g}" + ("" if rate in found.scores else " (unstable)")

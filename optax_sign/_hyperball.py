@@ -12,7 +12,7 @@ from optax_sign._checks import check_link
 def hyperball(
     inner: optax.GradientTransformation, learning_rate: optax.ScalarOrSchedule
 ) -> optax.GradientTransformationExtraArgs:
-    r"""Move each kernel by a set part of its norm along any direction, at that norm.
+    r"""Move each kernel along any direction by a set fraction of its norm, kept fixed.
 
     .. math::
       u_t &= -\eta_t \, R \, d_t / \|d_t\| \\

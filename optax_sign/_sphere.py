@@ -132,8 +132,8 @@ def scale_by_sphere_learning_rate(
 
     runs through the same networks as :math:`w_{t+1} = (1 - \eta_t \lambda) w_t -
     \eta_t g(w_t)`, where :math:`\eta_t` = ``learning_rate``, :math:`\lambda` =
-    ``weight_decay`` and :math:`g_t` are the ``updates``; exactly so if the layer adds
-    nothing to its variances (1e-5, usually). The link emits
+    ``weight_decay`` and :math:`g_t` are the ``updates``; exactly so only if the
+    layer adds nothing to its variances (usually it adds 1e-5). The link emits
     :math:`-\hat\eta_t g_t`; chain :func:`project_to_sphere` with the same
     ``radius`` and ``scope`` after it. As a link cannot move the parameters before
     the first gradient, that one is taken to belong to :math:`w_0`, off the sphere

@@ -166,8 +166,7 @@ class Report:
       output: file for the report, one page of HTML if it ends in .html, else Markdown;
         without it the report is printed.
       tables: file, as README.md, whose tables of optimizers and verdicts are brought up
-        to date; comments around them tell where they are, and if there is an output,
-        they lead there.
+        to date; comments around them tell where they are. They lead to the output.
     """
 
     results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS

@@ -31,23 +31,23 @@ def run(options: options.Report) -> int:
             f"tables must come with an output to lead to, got {options.tables} alone."
         )
     judgements = judge(options.results)
-    if options.tables is not None and options.output is not None:
-        every = [j for _, some in judgements for j in some]
-        _update(
-            options.tables,
-            {
-                "optimizers": guide.table(options.output),
-                "verdicts": report.verdicts(every, options.output),
-            },
-        )
     blocks = report.document(judgements, options.results)
     if options.output is None:
         sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
-    elif suffix == ".html":
-        outputs.write(options.output, document.to_html(blocks).encode())
+        return 0
+    if suffix == ".html":
+        texts = {options.output: document.to_html(blocks)}
     else:
-        text = document.to_markdown(blocks, options.output.parent)
-        outputs.write(options.output, text.encode())
+        texts = {options.output: document.to_markdown(blocks, options.output.parent)}
+    if options.tables is not None:
+        every = [j for _, some in judgements for j in some]
+        tables = {
+            "optimizers": guide.table(options.output),
+            "verdicts": report.verdicts(every, options.output),
+        }
+        texts[options.tables] = _with_tables(options.tables, tables)
+    for path, text in texts.items():
+        outputs.write(path, text.encode())
     return 0
 
 
@@ -59,7 +59,8 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     ]
 
 
-def _update(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> None:
+def _with_tables(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> str:
+    """The text of a file with these tables in the place of earlier ones."""
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
@@ -75,4 +76,4 @@ def _update(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> None:
             )
         rows = document.to_markdown([table], path.parent)
         text = f"{before}{begin}\n{rows}{end}{after}"
-    outputs.write(path, text.encode())
+    return text

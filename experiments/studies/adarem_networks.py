@@ -153,7 +153,7 @@ Q = Claim(
             ),
         },
         quantity=OSCILLATION,
-        also=(LEFT_OUT, LEARNING_RATE),
+        also=(LEFT_OUT, FINAL_LOSS, TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=(
         surely_below("AdaRem", "Adam", OSCILLATION),

@@ -4,11 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from experiments import config, plotting
-from experiments.claims import Claim, Drawing, Quantity, Study, Training
+from experiments import config, plotting, tuning
+from experiments.claims import Claim, Drawing, Quantity, Study, Training, Tuned
+from experiments.config import Optimizer, Run
 from experiments.plotting import Frame
 from experiments.results import Summary
-from experiments.rules import at_least, close
+from experiments.rules import at_least, close, surely_below
 from experiments.runs import Result
 
 
@@ -73,3 +74,36 @@ def loaded(runs=RUNS, **losses):
 
 def changed(a_summary, **fields):
     return dataclasses.replace(a_summary, **fields)
+
+
+BASE = Run(optimizer=Optimizer(name="sgd", learning_rate=1.0), steps=100, seed=77)
+SEARCHED = dataclasses.replace(
+    CLAIM,
+    trial=Training(
+        tuned={
+            "SGD": Tuned(
+                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                seeds=(0, 1, 2),
+            ),
+            "signs": Tuned(
+                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                seeds=(0, 1, 2),
+                optimizer=Optimizer(name="ssd", learning_rate=1e-9),
+            ),
+        },
+        quantity=Quantity(name="final loss", of=lambda s: s.final_loss),
+    ),
+    published={},
+    rule=(
+        surely_below(
+            "SGD", "signs", Quantity(name="loss", of=lambda s: s.final_loss), 0.1
+        ),
+    ),
+)
+
+
+def trained(run):
+    """Best at a rate of 0.3; unstable above 1."""
+    rate = run.optimizer.learning_rate
+    loss = abs(np.log(rate / 0.3)) + 0.01 * run.seed
+    return summary(run, loss, status="diverged" if rate > 1 else "finished")

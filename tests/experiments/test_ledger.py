@@ -10,19 +10,24 @@ from experiments import (
     intervals,
     ledger,
     rules,
-    tuning,
 )
 from experiments.claims import (
     Condition,
     Evidence,
     Quantity,
-    Training,
-    Tuned,
 )
-from experiments.config import Optimizer, Run
 from experiments.intervals import Interval
 from experiments.rules import paired, surely_below
-from tests.experiments.summaries import CLAIM, LOSS, RUNS, loaded, summary
+from tests.experiments.summaries import (
+    BASE,
+    CLAIM,
+    LOSS,
+    RUNS,
+    SEARCHED,
+    loaded,
+    summary,
+    trained,
+)
 
 
 def judged(load, claim=CLAIM):
@@ -111,39 +116,6 @@ def test_the_interval_is_that_of_student():
     assert found.half == pytest.approx(2.776 * np.sqrt(2.5 / 5), rel=2e-4)
     assert found.text(2) == "3.00 ± 1.96"
     assert intervals.interval([1.0, 2.0]).text(1) == "1.5"
-
-
-BASE = Run(optimizer=Optimizer(name="sgd", learning_rate=1.0), steps=100, seed=77)
-SEARCHED = dataclasses.replace(
-    CLAIM,
-    trial=Training(
-        tuned={
-            "SGD": Tuned(
-                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
-                seeds=(0, 1, 2),
-            ),
-            "signs": Tuned(
-                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
-                seeds=(0, 1, 2),
-                optimizer=Optimizer(name="ssd", learning_rate=1e-9),
-            ),
-        },
-        quantity=Quantity(name="final loss", of=lambda s: s.final_loss),
-    ),
-    published={},
-    rule=(
-        surely_below(
-            "SGD", "signs", Quantity(name="loss", of=lambda s: s.final_loss), 0.1
-        ),
-    ),
-)
-
-
-def trained(run):
-    """Best at a rate of 0.3; unstable above 1."""
-    rate = run.optimizer.learning_rate
-    loss = abs(np.log(rate / 0.3)) + 0.01 * run.seed
-    return summary(run, loss, status="diverged" if rate > 1 else "finished")
 
 
 def test_a_search_brings_forth_the_runs_of_its_claim():

@@ -5,11 +5,19 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments import calculations, document, report, results, rules
+from experiments import calculations, document, ledger, report, results, rules
 from experiments.claims import Calculation, Claim
 from experiments.intervals import Interval
 from experiments.run_files import RunError
-from tests.experiments.summaries import CLAIM, RUNS, STUDY, loaded, summary
+from tests.experiments.summaries import (
+    CLAIM,
+    RUNS,
+    SEARCHED,
+    STUDY,
+    loaded,
+    summary,
+    trained,
+)
 
 
 @pytest.fixture
@@ -91,6 +99,20 @@ def test_altering_a_value_changes_the_verdict(stored):
         worse = dataclasses.replace(summary(run), loss=np.array([2.0, 1.0, 0.9]))
         results.save(stored / "tiny", worse)
     assert "\nVerdict: does not hold.\n" in written(stored)
+
+
+def test_a_variant_has_the_step_size_of_what_was_searched(tmp_path):
+    tuned = dict(SEARCHED.trial.tuned)
+    tuned["signs"] = dataclasses.replace(tuned["signs"], seeds=(0, 1, 2, 3))
+    trial = dataclasses.replace(SEARCHED.trial, tuned=tuned)
+    claim = dataclasses.replace(SEARCHED, trial=trial)
+    judgement = ledger.judge(claim, trained, lambda claim_id: None)
+    text = document.to_markdown(
+        report.document([(STUDY, [judgement])], tmp_path), tmp_path
+    )
+    assert "\n- Step sizes tried for SGD: " in text
+    assert "\n- Step size of signs: 0.3, that of SGD.\n" in text
+    assert "tried for signs" not in text
 
 
 CALCULATED = Claim(
