@@ -100,9 +100,10 @@ ENTRIES = (
         update="a ⊙ g, a = 1 + λᵗ·agreement",
         state="4",
         use="a step of SGD may be scaled by a bounded factor only, never negative",
-        avoid="momentum or Adam will do: it oscillates more and ends no better",
+        avoid="momentum or Adam will do: it oscillates more and ends no better; "
+        "on an LSTM it is far behind",
         source=ADAREM,
-        claims=("ar-b", "ar-t", "ar-q", "ar-4", "ar-4-wide"),
+        claims=("ar-b", "ar-t", "ar-q", "ar-4", "ar-4-wide", "ar-3"),
     ),
     Entry(
         name="adarem_s",
