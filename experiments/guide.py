@@ -99,7 +99,7 @@ ENTRIES = (
         name="adarem",
         update="a ⊙ g, a = 1 + λᵗ·agreement",
         state="4",
-        use="a step of SGD may be scaled by a bounded factor only, never negative",
+        use="steps of SGD are to gain by a bounded factor only, never negative",
         avoid="momentum or Adam will do: it oscillates more and ends no better; "
         "on an LSTM it is far behind",
         source=ADAREM,

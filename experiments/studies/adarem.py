@@ -1,6 +1,7 @@
 """AdaRem: *Adaptive Gradient Method with Resilience and Momentum*, arXiv 2010.11041.
 
-What is computed, what is trained on images and on text, and hyperball, a module each.
+What is computed, what is trained on images and on text, Q, and hyperball, a module
+each.
 """
 
 from experiments.claims import Study
@@ -8,6 +9,7 @@ from experiments.studies import (
     adarem_exact,
     adarem_hyperball,
     adarem_networks,
+    adarem_oscillation,
     adarem_text,
     adarem_walks,
 )
@@ -17,6 +19,7 @@ STUDY = Study(
     title="Adaptive Gradient Method with Resilience and Momentum",
     claims=(
         *adarem_walks.CLAIMS,
+        *adarem_oscillation.CLAIMS,
         *adarem_networks.CLAIMS,
         *adarem_exact.CLAIMS,
         *adarem_text.CLAIMS,
