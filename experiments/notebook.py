@@ -3,11 +3,11 @@
 import pathlib
 from collections.abc import Mapping
 
-from experiments import document, plotting, report
-from experiments.claims import Study
+from experiments.claims import document, figures, report
+from experiments.claims.claim import Study
+from experiments.claims.judge import Judgement
 from experiments.commands import main
 from experiments.commands.options import RESULTS
-from experiments.ledger import Judgement
 
 
 def judge(
@@ -49,4 +49,4 @@ def show(judgement: Judgement) -> None:
     display.display(display.Markdown(text))
     if judgement.claim.figure is not None and judgement.evidence is not None:
         drawing = judgement.claim.figure.draw(judgement.evidence)
-        display.display(display.Image(plotting.png(drawing)))
+        display.display(display.Image(figures.png(drawing)))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from experiments import models
+from experiments.networks import mlp_and_cnns
 
 
 class Layers(nnx.Module):
@@ -34,7 +34,7 @@ def conv(inputs, window=(3, 3), features=4, **options):
 
 
 def network(name):
-    model = models.MODELS[name](10, nnx.Rngs(0))
+    model = mlp_and_cnns.MODELS[name](10, nnx.Rngs(0))
     model.inputs = (28, 28, 1)
     return model
 
@@ -45,7 +45,7 @@ def two_convolutions():
         2,
         3,
         (2, 2),
-        conv_general_dilated=models.Conv.keywords["conv_general_dilated"],
+        conv_general_dilated=mlp_and_cnns.Conv.keywords["conv_general_dilated"],
         rngs=rngs,
     )
     return Layers(first, nnx.Conv(3, 2, (3, 2), strides=2, rngs=rngs), inputs=(6, 5, 2))

@@ -23,7 +23,8 @@ def measure() -> list[dict[str, Any]]:
     A redraw is what a click costs, which moves the start of all three; a slider moves
     one of them.
     """
-    from experiments.explorer import page, setting, state
+    from experiments.explorer import controls, page
+    from experiments.explorer import view as state
 
     view = dataclasses.replace(state.of_preset("ravine"), steps=STEPS)
     explorer = page.Explorer(view)
@@ -47,7 +48,7 @@ def measure() -> list[dict[str, Any]]:
             ),
         )
     for text in FORMULAS:
-        take("new formula", lambda view, text=text: setting.with_formula(view, text))
+        take("new formula", lambda view, text=text: controls.with_formula(view, text))
     return rows
 
 

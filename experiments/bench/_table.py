@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from rich.console import Console
 from rich.table import Table
 
-from experiments.run_files import RunError
+from experiments.errors import RunError
 
 # FLOP an image of a training step: forward and backward, without the gradient that
 # the first layer would pass to the images.

@@ -21,13 +21,15 @@ def images_per_second(model: str, devices: int) -> float:
     """Median rate over seven portions, of one seed a device, all seeds together."""
     import jax
 
-    from experiments import config, data, seeds
-    from experiments.learner import Learner
+    from experiments.data import datasets
+    from experiments.runs import config
+    from experiments.training import devices as seeds
+    from experiments.training.learner import Learner
 
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (60000, 28, 28, 1), np.uint8)
     labels = rng.integers(0, 10, 60000).astype(np.int32)
-    dataset = data.Dataset("noise", noise, labels, noise[:64], labels[:64], 10)
+    dataset = datasets.Dataset("noise", noise, labels, noise[:64], labels[:64], 10)
     steps = STEPS[model]
     run = config.Run(
         model=model,

@@ -4,15 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from rich.table import Table
 
-from experiments import config, intervals, spelling
+from experiments.claims import intervals
 from experiments.commands import options, session
-from experiments.results import Summary
+from experiments.errors import ConfigError
+from experiments.runs import spelling
+from experiments.runs.summary import Summary
 
 
 def run(options: options.Compare) -> int:
     """Trains and prints; the exit code tells whether a run diverged."""
     if not options.optimizers:
-        raise config.ConfigError(
+        raise ConfigError(
             "compare needs one optimizer at least, as in: compare mas adam."
         )
     rows = {word: session.runs(word, options.settings) for word in options.optimizers}

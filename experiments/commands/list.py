@@ -2,9 +2,9 @@
 
 from rich.table import Table
 
-from experiments import spelling
 from experiments.commands import options, session
-from experiments.runs import Store
+from experiments.runs import spelling
+from experiments.runs.store import Store
 
 
 def run(options: options.List) -> int:

@@ -15,8 +15,8 @@ from typing import Any
 
 from tyro import extras
 
-from experiments import config
 from experiments.commands import options
+from experiments.errors import ConfigError, unknown
 
 PROGRAM = "python -m experiments"
 
@@ -56,19 +56,17 @@ def _run(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments else "--help"
     try:
         if not name.startswith("-") and name not in COMMANDS:
-            raise config.unknown("command", name, COMMANDS)
+            raise unknown("command", name, COMMANDS)
         chosen = _parse([name, *arguments[1:]])
-    except config.ConfigError as error:
+    except ConfigError as error:
         return _refuse(error)
     # After the command line has been read: these load NumPy.
-    from experiments.data_cache import DataError
-    from experiments.outputs import OutputError
-    from experiments.run_files import RunError
+    from experiments.errors import DataError, OutputError, RunError
 
     try:
         command = importlib.import_module(f"experiments.commands.{name}")
         return command.run(chosen)
-    except (config.ConfigError, DataError, OutputError, RunError) as error:
+    except (ConfigError, DataError, OutputError, RunError) as error:
         return _refuse(error)
 
 
@@ -85,7 +83,7 @@ def _parse(arguments: list[str]) -> Any:
         said = box.getvalue()
         near = re.search("Perhaps you meant.*?(--[a-z-]+)", said, re.DOTALL)
         hint = f"perhaps {near[1]}, " if near and near[1] not in arguments else ""
-        raise config.ConfigError(
+        raise ConfigError(
             f"{_first_paragraph(said)}: {hint}see {PROGRAM} {arguments[0]} --help."
         ) from end
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from experiments import config
+from experiments.runs import config
 
 # The results that come with the code.
 RESULTS = pathlib.Path(__file__).parents[1] / "results"

@@ -4,11 +4,14 @@ import pathlib
 import sys
 from collections.abc import Mapping
 
-from experiments import config, document, guide, outputs, report
-from experiments.claims import Study
-from experiments.commands import catalogue, options
-from experiments.document import TableBlock
-from experiments.ledger import Judgement
+from experiments.claims import document, guide, report
+from experiments.claims.claim import Study
+from experiments.claims.document import TableBlock
+from experiments.claims.judge import Judgement
+from experiments.commands import options
+from experiments.errors import ConfigError
+from experiments.runs import outputs
+from experiments.studies import catalogue
 
 # Around a table in a file that has more to say.
 BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
@@ -17,17 +20,15 @@ BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 def run(options: options.Report) -> int:
     """Judges all claims and writes the report."""
     if not options.results.is_dir():
-        raise config.ConfigError(
+        raise ConfigError(
             f"results must be a folder of tables as reproduce writes them, got "
             f"{options.results}."
         )
     suffix = options.output.suffix if options.output else ".md"
     if suffix not in (".html", ".md"):
-        raise config.ConfigError(
-            f"output must end in .html or .md, got {options.output}."
-        )
+        raise ConfigError(f"output must end in .html or .md, got {options.output}.")
     if options.tables is not None and options.output is None:
-        raise config.ConfigError(
+        raise ConfigError(
             f"tables must come with an output to lead to, got {options.tables} alone."
         )
     judgements = judge(options.results)
@@ -70,7 +71,7 @@ def _with_tables(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> str:
         before, begun, rest = text.partition(begin)
         _, ended, after = rest.partition(end)
         if not begun or not ended:
-            raise config.ConfigError(
+            raise ConfigError(
                 f"tables must be an existing text file with {begin!r} and then "
                 f"{end!r}, got {path}."
             )

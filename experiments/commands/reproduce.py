@@ -6,20 +6,16 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from experiments import (
-    calculations,
-    environment,
-    ledger,
-    outputs,
-    plotting,
-    report,
-    results,
-)
-from experiments.claims import Calculation, Claim, Study, Training
-from experiments.commands import catalogue, options, session, verdicts
-from experiments.config import Run
-from experiments.ledger import Judgement
-from experiments.results import Summary
+from experiments import environment
+from experiments.claims import calculations, figures, judge, report
+from experiments.claims.claim import Calculation, Claim, Study, Training
+from experiments.claims.judge import Judgement
+from experiments.commands import options, session, verdicts
+from experiments.runs import outputs
+from experiments.runs import summary as results
+from experiments.runs.config import Run
+from experiments.runs.summary import Summary
+from experiments.studies import catalogue
 
 Chosen = Sequence[tuple[Study, Claim]]
 
@@ -81,7 +77,7 @@ def _train(
     told = False
     while True:
         plans = [
-            (folder, ledger.plan(training, functools.partial(results.load, folder)))
+            (folder, judge.plan(training, functools.partial(results.load, folder)))
             for folder, training in trainings
         ]
         folders: dict[Run, set[pathlib.Path]] = {}
@@ -154,5 +150,5 @@ def _draw(judgement: Judgement, folder: pathlib.Path) -> pathlib.Path | None:
     if claim.figure is None or evidence is None:
         return None
     path = report.figure_path(folder, claim)
-    outputs.write(path, plotting.png(claim.figure.draw(evidence)))
+    outputs.write(path, figures.png(claim.figure.draw(evidence)))
     return path

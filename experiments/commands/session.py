@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 
 from rich.console import Console
 
-from experiments import config, environment, identity, spelling
+from experiments import environment
 from experiments.commands.options import Place, Settings
-from experiments.progress import Watch
-from experiments.results import Summary, summarize
-from experiments.runs import Result, Store
+from experiments.errors import ConfigError
+from experiments.runs import config, identity, spelling
+from experiments.runs.store import Result, Store
+from experiments.runs.summary import Summary, summarize
+from experiments.training.progress import Watch
 
 # Where there is no terminal to fit, wide enough for every table.
 WIDTH = 140
@@ -34,7 +36,7 @@ def check_count(name: str, value: int) -> None:
       ConfigError: it is below one.
     """
     if value < 1:
-        raise config.ConfigError(f"{name} must be an integer >= 1, got {value}.")
+        raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
 
 
 def runs(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
@@ -97,9 +99,11 @@ def train(
     # Only now: they load JAX, which reads what has just been prepared.
     import jax
 
-    from experiments import data, learner, training
+    from experiments.data import datasets
+    from experiments.training import learner
+    from experiments.training import train as training
 
-    load = functools.cache(lambda name: data.load(name, place.data_dir))
+    load = functools.cache(lambda name: datasets.load(name, place.data_dir))
     store = Store(place.runs.absolute())  # as orbax wants it
 
     @functools.cache

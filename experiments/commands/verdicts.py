@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from experiments import report
-from experiments.ledger import Judgement
-from experiments.results import Summary
+from experiments.claims import report
+from experiments.claims.judge import Judgement
+from experiments.runs.summary import Summary
 
 
 def show(console: Console, judgement: Judgement) -> None:

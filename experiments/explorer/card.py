@@ -9,9 +9,9 @@ import panel as pn
 import panel_material_ui as pmui
 
 from experiments.explorer.browser import LIST, Copy
-from experiments.explorer.drawing import swatch
-from experiments.explorer.method import Slider, Value
-from experiments.explorer.state import Shown
+from experiments.explorer.figures import swatch
+from experiments.explorer.view import Shown
+from experiments.paths.tunable import Slider, Value
 
 WIDE = {"sizing_mode": "stretch_width", "margin": (4, 10)}
 

@@ -10,15 +10,16 @@ from collections.abc import Callable
 import panel as pn
 import panel_material_ui as pmui
 
-from experiments.explorer import address, methods
+from experiments.explorer import link
 from experiments.explorer.browser import LIST, Address, Copy
 from experiments.explorer.card import Card
-from experiments.explorer.drawing import Drawing, Found
-from experiments.explorer.formula import FormulaError
-from experiments.explorer.method import MethodError
-from experiments.explorer.setting import Setting
-from experiments.explorer.state import Shown, StateError, View
-from experiments.explorer.surfaces import Point
+from experiments.explorer.controls import Setting
+from experiments.explorer.figures import Drawing, Found
+from experiments.explorer.view import Shown, StateError, View
+from experiments.paths import optimizers
+from experiments.paths.formula import FormulaError
+from experiments.paths.surfaces import Point
+from experiments.paths.tunable import MethodError
 
 # What a user can do wrong; anything else is a mistake of ours.
 ERRORS = (FormulaError, MethodError, StateError)
@@ -78,7 +79,7 @@ class Explorer(pn.viewable.Viewer):
         self.method = pn.widgets.Select(
             stylesheets=[LIST],
             label="Another optimizer",
-            options={method.label: key for key, method in methods.METHODS.items()},
+            options={method.label: key for key, method in optimizers.METHODS.items()},
             **WIDE,
         )
         self.add = pmui.Button(label="Add", variant="outlined", margin=(14, 10))
@@ -133,7 +134,7 @@ class Explorer(pn.viewable.Viewer):
         said = self.drawing.draw(found)
         self.setting.show(view, self.drawing.surface)
         self._match_cards()
-        query = "?" + address.to_query(view)
+        query = "?" + link.to_query(view)
         self._link.text = self.address.query = query
         self._say((*notices, *said))
 
@@ -178,7 +179,7 @@ class Explorer(pn.viewable.Viewer):
 
     def _with_another(self, view: View) -> View:
         key = self.method.value
-        values = methods.find(key).starting_values(self.drawing.surface)
+        values = optimizers.find(key).starting_values(self.drawing.surface)
         shown = Shown(key, tuple(values.items()))
         return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
 
@@ -209,4 +210,4 @@ def _at(view: View, slot: int, instead: tuple[Shown, ...]) -> View:
 
 def at(query: str) -> Explorer:
     """The explorer at the view of an address."""
-    return Explorer(*address.from_query(query))
+    return Explorer(*link.from_query(query))

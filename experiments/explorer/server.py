@@ -6,7 +6,7 @@ import socket
 import webbrowser
 from collections.abc import Callable
 
-from experiments import config
+from experiments.errors import ConfigError
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
@@ -44,7 +44,7 @@ def serve(host: str, port: int, browser: bool, ready: Callable[[str], None]) -> 
       ConfigError: host or port cannot be listened at.
     """
     if not 1 <= port <= 65535:
-        raise config.ConfigError(f"port must lie between 1 and 65535, got {port}.")
+        raise ConfigError(f"port must lie between 1 and 65535, got {port}.")
     _check_free(host, port)  # before JAX and Panel are loaded
     import panel as pn
     from bokeh.settings import settings
@@ -96,7 +96,7 @@ def _check_free(host: str, port: int) -> None:
         ):
             socket.create_server(place[:2], family=family).close()
     except (OSError, UnicodeError) as error:
-        raise config.ConfigError(_refusal(host, port, error)) from error
+        raise ConfigError(_refusal(host, port, error)) from error
 
 
 def _refusal(host: str, port: int, error: Exception) -> str:

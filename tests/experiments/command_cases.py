@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from experiments import environment, progress
+from experiments import environment
 from experiments.commands import main
+from experiments.training import progress
 from tests.experiments import training_cases
 
 # Small runs of the small networks.

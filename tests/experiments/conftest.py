@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.runs import Store
+from experiments.runs.store import Store
 from tests.experiments.stored_runs import RUN, row
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments import data
+from experiments.data import datasets
 
 
 def noise(size):
@@ -10,7 +10,7 @@ def noise(size):
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (2 * size, 28, 28, 1), np.uint8)
     labels = random.integers(0, 10, 2 * size).astype(np.int32)
-    return data.Dataset(
+    return datasets.Dataset(
         "fashion_mnist",
         images[:size],
         labels[:size],

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from experiments import config
-from experiments.runs import Result
+from experiments.runs import config
+from experiments.runs.store import Result
 
 RUN = config.Run(optimizer=config.Optimizer(name="mas", learning_rate=2e-4), steps=6)
 FINISHED = Result(

@@ -4,13 +4,14 @@ import dataclasses
 
 import numpy as np
 
-from experiments import config, plotting, tuning
-from experiments.claims import Claim, Drawing, Quantity, Study, Training, Tuned
-from experiments.config import Optimizer, Run
-from experiments.plotting import Frame
-from experiments.results import Summary
-from experiments.rules import at_least, close, surely_below
-from experiments.runs import Result
+from experiments.claims import figures, rate_search
+from experiments.claims.claim import Claim, Drawing, Quantity, Study, Training, Tuned
+from experiments.claims.figures import Frame
+from experiments.claims.rules import at_least, close, surely_below
+from experiments.runs import config
+from experiments.runs.config import Optimizer, Run
+from experiments.runs.store import Result
+from experiments.runs.summary import Summary
 
 
 def run(name="mas", seed=0, **fields):
@@ -60,7 +61,7 @@ CLAIM = Claim(
     tolerance=0.04,
     rule=(close("MaS", "Adam", LOSS, 0.02), at_least("SGD", "MaS", LOSS, 0.1)),
     figure=Drawing(
-        name="figure", draw=lambda e: plotting.losses(FRAME, e.runs, PUBLISHED)
+        name="figure", draw=lambda e: figures.losses(FRAME, e.runs, PUBLISHED)
     ),
 )
 STUDY = Study(name="tiny", title="A tiny paper", claims=(CLAIM,))
@@ -82,11 +83,15 @@ SEARCHED = dataclasses.replace(
     trial=Training(
         tuned={
             "SGD": Tuned(
-                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                search=rate_search.Search(
+                    base=BASE, score=rate_search.lowest_final_loss
+                ),
                 seeds=(0, 1, 2),
             ),
             "signs": Tuned(
-                search=tuning.Search(base=BASE, score=tuning.lowest_final_loss),
+                search=rate_search.Search(
+                    base=BASE, score=rate_search.lowest_final_loss
+                ),
                 seeds=(0, 1, 2),
                 optimizer=Optimizer(name="ssd", learning_rate=1e-9),
             ),

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from experiments import char_lstm, config, data, models, war_and_peace
+from experiments.data import datasets, war_and_peace
+from experiments.networks import char_lstm, mlp_and_cnns
+from experiments.runs import config
 from tests.experiments import training_cases
 
 STREAMS, LENGTH = 4, 5
@@ -25,14 +27,14 @@ class Reader(char_lstm.CharLSTM):
 
 
 @functools.cache
-def dataset() -> data.Dataset:
+def dataset() -> datasets.Dataset:
     """The text in rows; to be called while the small sizes are installed."""
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder)
         (path / war_and_peace.FILES[0]).write_text(TEXT)
         arrays = dict(war_and_peace.build(path))
     alphabet = arrays.pop("alphabet")
-    return data.Dataset(
+    return datasets.Dataset(
         "war_and_peace", num_classes=len(alphabet), kind="characters", **arrays
     )
 
@@ -51,8 +53,8 @@ def install(programs: pathlib.Path) -> Iterator[None]:
     for _ in training_cases.install(programs):
         with pytest.MonkeyPatch.context() as patch:
             small_sizes(patch)
-            patch.setattr(data, "load", lambda name, data_dir=None: dataset())
-            patch.setitem(models.MODELS, "char_lstm", Reader)
+            patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())
+            patch.setitem(mlp_and_cnns.MODELS, "char_lstm", Reader)
             yield
 
 

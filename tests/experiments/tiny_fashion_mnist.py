@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from tensorflow_datasets.core.download import checksums
 
-from experiments import fashion_mnist
-from experiments import fashion_mnist_sources as sources
+from experiments.data import fashion_mnist
+from experiments.data import fashion_mnist_sources as sources
 
 SIZES = {"train": 5, "t10k": 3}
 # A modification time as in the published files: 2017-08-31 10:50:06 and 27 (UTC).

@@ -13,7 +13,10 @@ from flax import nnx
 from jax.experimental.compilation_cache import compilation_cache
 from orbax.checkpoint import v1 as ocp
 
-from experiments import config, data, models, runs
+from experiments.data import datasets
+from experiments.networks import mlp_and_cnns
+from experiments.runs import config
+from experiments.runs import store as runs
 
 TRAIN, TEST, CLASSES, BATCH = 83, 30, 3, 8  # ten batches and three examples over
 
@@ -67,14 +70,14 @@ class Fuse(Plain):
 
 
 @functools.cache
-def dataset() -> data.Dataset:
+def dataset() -> datasets.Dataset:
     """Noisy images of three classes, 4 x 4 pixels."""
     random = np.random.default_rng(0)
     labels = random.integers(0, CLASSES, TRAIN + TEST).astype(np.int32)
     patterns = random.integers(0, 120, (CLASSES, 4, 4, 1))
     images = patterns[labels] + random.integers(0, 120, (TRAIN + TEST, 4, 4, 1))
     images = images.astype(np.uint8)
-    return data.Dataset(
+    return datasets.Dataset(
         name="fashion_mnist",
         train_inputs=images[:TRAIN],
         train_labels=labels[:TRAIN],
@@ -99,9 +102,9 @@ def install(programs: pathlib.Path) -> Iterator[None]:
     Also keeps compiled programs in a folder, since tests train the same ones again.
     """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load", lambda name, data_dir=None: dataset())
+        patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())
         for name, network in {"mlp": Plain, "mas_cnn": Noisy, "p1_cnn": Fuse}.items():
-            patch.setitem(models.MODELS, name, network)
+            patch.setitem(mlp_and_cnns.MODELS, name, network)
         settings = {
             "jax_compilation_cache_dir": str(programs),
             "jax_persistent_cache_min_compile_time_secs": 0,

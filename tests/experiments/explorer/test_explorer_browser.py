@@ -15,7 +15,7 @@ import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
 
-from experiments.explorer import address
+from experiments.explorer import link as address
 
 FLAGS = (
     "--no-sandbox",

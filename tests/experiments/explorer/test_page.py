@@ -10,7 +10,9 @@ from bokeh.events import Tap
 from bokeh.models import Scatter
 
 import optax_sign
-from experiments.explorer import address, page, state, trajectories
+from experiments.explorer import link, page
+from experiments.explorer import view as state
+from experiments.paths import trajectory
 from tests.experiments.messages import assert_one_sentence
 
 VIEW = dataclasses.replace(state.of_preset("ravine"), steps=40)
@@ -25,13 +27,13 @@ def explorer():
 def asked(monkeypatch):
     """The methods whose paths are calculated from here on."""
     calls = []
-    calculate = trajectories.trajectory
+    calculate = trajectory.trajectory
 
     def counted(surface, method, *rest):
         calls.append(method.label)
         return calculate(surface, method, *rest)
 
-    monkeypatch.setattr(trajectories, "trajectory", counted)
+    monkeypatch.setattr(trajectory, "trajectory", counted)
     return calls
 
 
@@ -47,10 +49,10 @@ def inside(explorer, name):
 
 def test_a_slider_recomputes_its_own_path_and_compiles_nothing(explorer, asked):
     before = explorer.drawing.paths
-    compiled = trajectories._compiled.cache_info().misses
+    compiled = trajectory._compiled.cache_info().misses
     move(explorer, 2, "learning_rate", 0.3)
     assert asked == ["Adam"]
-    assert trajectories._compiled.cache_info().misses == compiled
+    assert trajectory._compiled.cache_info().misses == compiled
     assert dict(explorer.view.optimizers[2].values)["learning_rate"] == 0.3
     after = explorer.drawing.paths
     assert after[0] is before[0] and after[1] is before[1]
@@ -163,7 +165,7 @@ def test_the_address_gives_the_view_back(explorer):
     explorer.cards[2]._choices["nesterov"].value = True
     explorer.setting.noise.value = 1.5
     query = explorer.address.query
-    assert query == "?" + address.to_query(explorer.view)
+    assert query == "?" + link.to_query(explorer.view)
     again = page.at(query)
     assert again.view == explorer.view
     assert again.said == ()

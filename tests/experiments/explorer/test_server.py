@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from experiments import config
+from experiments.errors import ConfigError
 from experiments.explorer import server
 from tests.experiments.messages import assert_one_sentence
 
@@ -39,7 +39,7 @@ def test_all_networks_are_named_one_by_one():
     ],
 )
 def test_where_it_cannot_listen_is_a_sentence(host, port, says):
-    with pytest.raises(config.ConfigError, match=says) as error:
+    with pytest.raises(ConfigError, match=says) as error:
         server.serve(host, port, False, print)
     assert_one_sentence(str(error.value))
 
@@ -47,6 +47,6 @@ def test_where_it_cannot_listen_is_a_sentence(host, port, says):
 def test_a_port_in_use_is_a_sentence():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(config.ConfigError, match=f"port {port} is in use") as error:
+        with pytest.raises(ConfigError, match=f"port {port} is in use") as error:
             server.serve("127.0.0.1", port, False, print)
     assert_one_sentence(str(error.value))

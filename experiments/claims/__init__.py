@@ -1,0 +1,1 @@
+"""What a claim of a source is, how it is decided on, and what became of it."""

@@ -1,0 +1,155 @@
+"""One style for all figures: curves over the steps, drawn from summaries of runs only.
+
+Colours are those of Okabe and Ito, which the colour-blind can tell apart, in an order
+of clearly different lightness; every curve also has a line style of its own, so that a
+figure can be read in grey.
+"""
+
+import collections
+import dataclasses
+import io
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from experiments.runs.summary import SMOOTHING, Summary
+from experiments.style import SETTINGS, Style, styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Frame:
+    """What a figure of smoothed training losses is called and how it is framed.
+
+    Attributes:
+      title: above the axes.
+      caption: below them; what it does not need to say is drawn from the runs: their
+        number, the smoothing, and which of them failed.
+      limits: of the loss axis.
+    """
+
+    title: str
+    caption: str
+    limits: tuple[float, float]
+
+
+def losses(
+    frame: Frame,
+    curves: Mapping[str, Sequence[Summary]],
+    published: Mapping[str, float],
+) -> "MatplotlibFigure":
+    """Draws the training loss of some runs.
+
+    Args:
+      frame: title, caption and limits.
+      curves: label → the runs of one curve, which differ in their seed.
+      published: label → the loss at the end that the source shows, marked at the edge
+        and told in the legend.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+    styled = zip(curves.items(), styles(len(curves)), strict=True)
+    with mpl.rc_context(SETTINGS):
+        drawing = MatplotlibFigure(figsize=(6.4, 4.4))
+        axes = drawing.add_subplot()
+        last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
+        for (label, runs), style in styled:
+            value = published.get(label)
+            name = label if value is None else f"{label} (published: {value:.2f})"
+            curve(axes, name, runs, lambda s: (s.steps, s.loss), style)
+            if label in published:
+                mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
+                axes.plot(last, published[label], color=style[0], zorder=3, **mark)
+        axes.set(
+            title=frame.title,
+            xlabel="step (mini-batches)",
+            ylabel="training loss (cross-entropy, nats)",
+            xlim=(0, last),
+            ylim=frame.limits,
+        )
+        axes.legend(handlelength=4)
+        drawing.supxlabel(caption(frame.caption, curves), fontsize=8, wrap=True)
+    return drawing
+
+
+def png(drawing: "MatplotlibFigure") -> bytes:
+    """The figure as an image of 128 colours, a quarter of the size of one of all."""
+    from PIL import Image  # matplotlib's own way of writing images
+
+    drawn, image = io.BytesIO(), io.BytesIO()
+    drawing.savefig(drawn, format="png")
+    dots = (SETTINGS["figure.dpi"],) * 2
+    with Image.open(drawn) as full:
+        few = full.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        few.save(image, format="png", optimize=True, dpi=dots)
+    return image.getvalue()
+
+
+def caption(
+    start: str, curves: Mapping[str, Sequence[Summary]], smoothed: bool = True
+) -> str:
+    """A figure's caption: how it starts, and what the runs have to add."""
+    counts = sorted({len(runs) for runs in curves.values()})
+    seeds = f"{counts[0]} seed" if counts[0] == 1 else f"{counts[0]} seeds"
+    if len(counts) > 1:
+        seeds = f"{counts[0]} to {counts[-1]} seeds"
+    spread = ", mean and standard deviation" if counts[-1] > 1 else ""
+    how = f"Smoothed by a moving average of decay {SMOOTHING}; " if smoothed else ""
+    sentences = [start, f"{how}{seeds}{spread}."]
+    for label, runs in curves.items():
+        failures = collections.Counter(s.failure for s in runs if s.failure)
+        sentences += [
+            f"{label}: {count} of {len(runs)} {failure} (not drawn, but counted in "
+            "tables)."
+            for failure, count in failures.items()
+        ]
+    return textwrap.fill(" ".join(sentences), 100)
+
+
+def curve(
+    axes: "Axes",
+    label: str,
+    runs: Sequence[Summary],
+    of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
+    style: Style,
+) -> None:
+    """Draws mean and standard deviation over the seeds; a run that failed has none.
+
+    Args:
+      axes: to draw on.
+      label: of the curve.
+      runs: they differ in their seed.
+      of: the steps and values of a run.
+      style: colour and dashes.
+    """
+    whole = [s for s in runs if not s.failure]
+    if not whole:
+        colour, dashes = style
+        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (failed)")
+        return
+    steps = of(whole[0])[0]
+    values = np.stack([of(summary)[1] for summary in whole])
+    deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
+    band(axes, steps, values.mean(axis=0), deviation, label, style)
+
+
+def band(
+    axes: "Axes",
+    steps: np.ndarray,
+    mean: np.ndarray,
+    spread: np.ndarray,
+    label: str,
+    style: Style,
+) -> None:
+    """Draws a curve with a band of its spread to either side."""
+    colour, dashes = style
+    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
+    axes.fill_between(
+        steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0
+    )

@@ -1,0 +1,102 @@
+"""Conditions from which the rules of claims are made.
+
+Where there are seeds enough for an interval, two labels are compared seed by seed: both
+started from the same weights and saw the examples in the same order.
+"""
+
+from experiments.claims import intervals
+from experiments.claims.claim import Condition, Evidence, Quantity
+from experiments.claims.intervals import Interval
+
+
+def below(label: str, other: str) -> Condition:
+    """The first value is less than the second."""
+    return Condition(
+        text=f"{label} below {other}",
+        measure=lambda e: e.values[label].mean - e.values[other].mean,
+        greatest=0.0,
+    )
+
+
+def surely_below(
+    label: str, other: str, quantity: Quantity, margin: float = 0.0
+) -> Condition:
+    """The whole interval of the paired difference is below zero, or a margin."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
+        f"at most {margin:zg}",
+        measure=lambda e: _end(paired(e, label, other, quantity), 1),
+        greatest=margin,
+    )
+
+
+def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
+    """The interval of the paired difference does not lie wholly above zero."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: lower end of the 95 % interval "
+        f"at most 0",
+        measure=lambda e: _end(paired(e, label, other, quantity), -1),
+        greatest=0.0,
+    )
+
+
+def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
+    """The interval of the paired difference does not lie wholly below zero."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
+        f"at least 0",
+        measure=lambda e: _end(paired(e, label, other, quantity), 1),
+        least=0.0,
+    )
+
+
+def at_least(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
+    """The mean of the paired difference is no less than the margin."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: at least {margin:g}",
+        measure=lambda e: paired(e, label, other, quantity).mean,
+        least=margin,
+    )
+
+
+def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
+    """The means over the seeds differ by no more than the margin."""
+    return Condition(
+        text=f"{quantity.name}, {label} less {other}: within {margin:g} of 0",
+        measure=lambda e: paired(e, label, other, quantity).mean,
+        least=-margin,
+        greatest=margin,
+    )
+
+
+def equal(label: str, value: float) -> Condition:
+    """The value is the published one."""
+    return Condition(
+        text=f"{label} is {value:g}",
+        measure=lambda e: e.values[label].mean,
+        least=value,
+        greatest=value,
+    )
+
+
+def paired(evidence: Evidence, label: str, other: str, quantity: Quantity) -> Interval:
+    """The difference of the two seed by seed, for the seeds that both have.
+
+    Raises:
+      ValueError: they have none in common.
+    """
+    first, second = (
+        {s.run.seed: quantity.of(s) for s in evidence.runs[name]}
+        for name in (label, other)
+    )
+    common = sorted(first.keys() & second.keys())
+    if not common:
+        raise ValueError(f"{label} and {other} have no seed in common.")
+    return intervals.interval([first[seed] - second[seed] for seed in common])
+
+
+def _end(difference: Interval, side: int) -> float:
+    """The upper or lower end; NaN, which is never in bounds, without an interval."""
+    if difference.half is None:
+        return float("nan")
+    return difference.mean + side * difference.half

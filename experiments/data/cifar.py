@@ -1,0 +1,150 @@
+"""CIFAR-10 and CIFAR-100 through TFDS, without TensorFlow.
+
+TFDS's own builders read and unpack with TensorFlow; this one does neither, and takes
+addresses and checksums from those. The archives are the binary ones: a record is its
+labels, one byte each, and 3072 bytes of a 32 x 32 image, first all of its red.
+"""
+
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from experiments.data import downloads, tfds_files
+from experiments.errors import DataError
+
+HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
+CHECKSUMS = {
+    **tfds.image_classification.Cifar10.url_infos,
+    **tfds.image_classification.Cifar100.url_infos,
+}
+URLS = {info.filename: url for url, info in CHECKSUMS.items()}
+PIXELS = 32 * 32 * 3
+
+
+class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """CIFAR-10: the published images and labels, in the published order.
+
+    Attributes:
+      archive: name of the published file.
+      classes: number of labels.
+      label_bytes: labels in a record, of which the last one counts.
+      members: files of the archive by split.
+    """
+
+    name = "cifar10"  # TFDS's registry keeps its own builder under it
+    VERSION = tfds.core.Version("3.0.2")
+    url_infos = CHECKSUMS
+    archive = "cifar-10-binary.tar.gz"
+    classes = 10
+    label_bytes = 1
+    members: Mapping[str, tuple[str, ...]] = {
+        "train": tuple(f"cifar-10-batches-bin/data_batch_{i}.bin" for i in range(1, 6)),
+        "test": ("cifar-10-batches-bin/test_batch.bin",),
+    }
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        label = tfds.features.ClassLabel(num_classes=self.classes)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Tensor(shape=(32, 32, 3), dtype=np.uint8),
+                    "label": label,
+                }
+            ),
+            supervised_keys=("image", "label"),
+            homepage=HOMEPAGE,
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+        path = dl_manager.download(URLS[self.archive])
+        return {
+            split: self._generate_examples(path, members)
+            for split, members in self.members.items()
+        }
+
+    def _generate_examples(self, path: Path, members: tuple[str, ...]) -> Iterator[Any]:
+        with tarfile.open(path) as archive:
+            contents = b"".join(_content(archive, name) for name in members)
+        records = np.frombuffer(contents, np.uint8)
+        pixels, label = slice(self.label_bytes, None), self.label_bytes - 1
+        records = records.reshape(-1, self.label_bytes + PIXELS)
+        for index, record in enumerate(records):
+            image = record[pixels].reshape(3, 32, 32).transpose(1, 2, 0)
+            yield index, {"image": image, "label": int(record[label])}
+
+
+class Cifar100(Cifar10, skip_registration=True):
+    """CIFAR-100; a record gives its coarse label before the fine one."""
+
+    name = "cifar100"
+    archive = "cifar-100-binary.tar.gz"
+    classes = 100
+    label_bytes = 2
+    members: Mapping[str, tuple[str, ...]] = {
+        "train": ("cifar-100-binary/train.bin",),
+        "test": ("cifar-100-binary/test.bin",),
+    }
+
+
+def build(
+    kind: type[Cifar10], building: Path, earlier: Path, data_dir: Path | None
+) -> Mapping[str, np.ndarray]:
+    """Obtains the archive, prepares the TFDS data set and stacks what it reads from it.
+
+    Args:
+      kind: `Cifar10` or `Cifar100`.
+      building: folder that receives the archive (`raw`) and the data set (`tfds`).
+      earlier: folder that an earlier preparation may have filled.
+      data_dir: folder with the archive, or None to look for it.
+
+    Raises:
+      DataError: if the archive cannot be obtained or is not the published one.
+    """
+    raw = building / "raw"
+    raw.mkdir()
+    kept = earlier / "raw" / kind.archive
+    if data_dir is not None:
+        _adopt(data_dir / kind.archive, raw)
+    elif kept.exists():
+        _adopt(kept, raw)
+    else:
+        _download(kind.archive, raw)
+    builder = kind(data_dir=building / "tfds", file_format="array_record")
+    return tfds_files.prepare(builder, raw)
+
+
+def _adopt(given: Path, raw: Path) -> None:
+    try:
+        path = shutil.copy(given, raw)
+    except OSError as error:
+        raise DataError(
+            f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."
+        ) from error
+    downloads.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
+
+
+def _download(archive: str, raw: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=raw.parent) as scratch:
+        try:
+            downloads.download({archive: URLS[archive]}, CHECKSUMS, Path(scratch))
+        except DataError as error:
+            raise DataError(
+                f"The archive {archive} could not be obtained ({error}): connect to "
+                f"the internet, or pass --data-dir a folder with it as {HOMEPAGE} "
+                f"offers it."
+            ) from error
+        (Path(scratch) / archive).rename(raw / archive)
+
+
+def _content(archive: tarfile.TarFile, member: str) -> bytes:
+    file = archive.extractfile(member)
+    assert file is not None  # a regular file: the checksum of the whole was right
+    return file.read()

@@ -1,0 +1,205 @@
+"""The contours of a surface with the paths over them; a click is told to the page."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from bokeh.events import Tap
+from bokeh.models import LinearColorMapper, Range1d
+from bokeh.plotting import contour, figure
+
+from experiments.explorer import palette, view
+from experiments.explorer.curves import empty
+from experiments.paths.surfaces import Grid, Point, Surface
+from experiments.paths.trajectory import Trajectory
+
+LEVELS = 18
+MARKS = 8  # along a path
+_PLACE = ("x", "y", "dw", "dh")
+FAR = 100.0  # times the view; further out a path is not drawn true
+
+
+class Landscape:
+    """The figure; `figure` is what to lay out.
+
+    Everything that it will ever draw is made at the beginning and is given new numbers
+    later, which costs the browser much less than new glyphs.
+    """
+
+    def __init__(self, on_click: Callable[[Point], None]):
+        self.figure = figure(
+            x_range=Range1d(start=-1, end=1),
+            y_range=Range1d(start=-1, end=1),
+            x_axis_label="w1",
+            y_axis_label="w2",
+            height=460,
+            sizing_mode="stretch_width",
+            tools="pan,wheel_zoom,reset,save",
+            active_drag=None,  # or a finger could not scroll past the figure
+            toolbar_location="above",
+            min_border_right=24,  # half of the last number
+        )
+        self.figure.toolbar.logo = None
+        self.figure.grid.visible = False
+        self._heights = empty("image", *_PLACE)
+        self._shades = LinearColorMapper(
+            palette=palette.ground(False),
+            low=0,
+            high=LEVELS - 1,
+            nan_color="rgba(0, 0, 0, 0)",
+        )
+        self.figure.image(
+            *("image", *_PLACE),
+            source=self._heights,
+            **{"color_mapper": self._shades},
+        )
+        corner = np.linspace(-1, 1, 3)
+        self._lines = self.figure.contour(
+            corner,
+            corner,
+            np.add.outer(corner, corner),
+            np.linspace(-2, 2, LEVELS),
+            line_color=palette.INK[False],
+            line_alpha=0.3,
+        )
+        self._minima = empty("w1", "w2")
+        self._start = empty("w1", "w2")
+        self._paths = [self._path(slot) for slot in range(view.MAX_OPTIMIZERS)]
+        self._crosses = [
+            self.figure.scatter(
+                "w1", "w2", source=source, marker=marker, size=size, line_width=2
+            )
+            for source, marker, size in (
+                (self._minima, "x", 13),
+                (self._start, "circle_cross", 15),
+            )
+        ]
+        for cross in self._crosses:
+            cross.glyph.fill_alpha = 0
+        self.figure.on_event(Tap, lambda event: on_click((event.x, event.y)))
+
+    def _path(self, slot: int):
+        lines = empty("w1", "w2")
+        parts = empty("x0", "y0", "x1", "y1", "shade")
+        marks = empty("w1", "w2", "shade", "size")
+        colours = LinearColorMapper(palette=palette.path(slot, False), low=0, high=1)
+        shade = {"field": "shade", "transform": colours}
+        # Dark below, so that the bright end shows on white.
+        self.figure.line(
+            "w1", "w2", source=lines, line_color="black", line_alpha=0.55, line_width=4
+        )
+        self.figure.segment(
+            "x0", "y0", "x1", "y1", source=parts, line_color=shade, line_width=2.5
+        )
+        self.figure.scatter(
+            "w1",
+            "w2",
+            source=marks,
+            size="size",
+            marker=palette.MARKERS[slot],
+            fill_color=shade,
+            line_color="black",
+        )
+        return lines, parts, marks, colours
+
+    def draw_surface(self, surface: Surface, grid: Grid) -> None:
+        """Contours, minima and the limits of the axes."""
+        levels = _levels(grid.losses)
+        (left, right), (bottom, top) = surface.bounds
+        ranks = np.interp(grid.losses, levels, np.arange(LEVELS), left=0)
+        # Half a cell on every side, as the losses are those of the cells' centres.
+        over1, over2 = ((w[1] - w[0]) / 2 for w in (grid.w1, grid.w2))
+        self._heights.data = {
+            "image": [np.where(np.isnan(grid.losses), np.nan, ranks)],
+            "x": [left - over1],
+            "y": [bottom - over2],
+            "dw": [right - left + 2 * over1],
+            "dh": [top - bottom + 2 * over2],
+        }
+        self._lines.set_data(
+            contour.contour_data(grid.w1, grid.w2, grid.losses, levels, want_fill=False)
+        )
+        for axis, low, high in (
+            (self.figure.x_range, left, right),
+            (self.figure.y_range, bottom, top),
+        ):
+            axis.update(start=low, end=high, reset_start=low, reset_end=high)
+        w1, w2 = zip(*surface.minima, strict=True)
+        self._minima.data = {"w1": list(w1), "w2": list(w2)}
+
+    def draw_start(self, start: Point) -> None:
+        """The point from which all paths go."""
+        self._start.data = {"w1": [start[0]], "w2": [start[1]]}
+
+    def draw_path(
+        self, slot: int, found: Trajectory | None, surface: Surface, steps: int
+    ) -> None:
+        """The path of the optimizer in this place, or none.
+
+        Args:
+          slot: the place.
+          found: the path.
+          surface: that it is on.
+          steps: at which a path is brightest; one that ends early stays darker.
+        """
+        lines, parts, marks, _ = self._paths[slot]
+        if found is None:
+            for source in (lines, parts, marks):
+                source.data = {name: [] for name in source.column_names}
+            return
+        lows, highs = np.array(surface.bounds).T
+        reach = FAR * (highs - lows)
+        points = np.clip(found.points, lows - reach, highs + reach)
+        w1, w2 = points.T
+        lines.data = {"w1": w1, "w2": w2}
+        parts.data = {
+            "x0": w1[:-1],
+            "y0": w2[:-1],
+            "x1": w1[1:],
+            "y1": w2[1:],
+            "shade": _brightness(np.arange(len(points) - 1), steps),
+        }
+        marked = _marked(points, highs - lows)
+        size = np.full(len(marked), 7.0)
+        size[-1] = 12
+        marks.data = {
+            "w1": w1[marked],
+            "w2": w2[marked],
+            "shade": _brightness(marked, steps),
+            "size": size,
+        }
+
+    def colour(self, dark: bool) -> None:
+        """Puts everything into the colours of a light or a dark page."""
+        self._shades.palette = palette.ground(dark)
+        lines: Any = self._lines.line_renderer.glyph
+        lines.line_color = palette.INK[dark]
+        for cross in self._crosses:
+            cross.glyph.line_color = palette.INK[dark]
+        for slot, (*_, colours) in enumerate(self._paths):
+            colours.palette = palette.path(slot, dark)
+
+
+def _brightness(steps: np.ndarray, last: int) -> np.ndarray:
+    """From 0, dark, to 1, bright; faster at first, where most of the way is made."""
+    return (steps / max(last, 1)) ** 0.4
+
+
+def _levels(losses: np.ndarray) -> list[float]:
+    """More of them where the loss is low, as any surface has its own scale."""
+    finite = losses[np.isfinite(losses)]
+    levels = np.quantile(finite, np.linspace(0, 1, LEVELS) ** 2)
+    least, most = levels[0], levels[-1]
+    if (np.diff(levels) <= 0).any():  # flat parts
+        levels = np.linspace(least, most if most > least else least + 1, LEVELS)
+    levels[-1] += abs(levels[-1] - levels[0]) * 1e-9  # the summit is inside
+    return levels.tolist()
+
+
+def _marked(points: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """The steps that get a marker: about as far from each other, and the last."""
+    lengths = np.linalg.norm(np.diff(points, axis=0) / widths, axis=1)
+    way = np.concatenate([[0], np.cumsum(lengths)])
+    stops = np.linspace(0, way[-1], MARKS + 1)[1:]
+    found = np.searchsorted(way, stops).clip(max=len(points) - 1)
+    return np.unique(np.append(found, len(points) - 1))

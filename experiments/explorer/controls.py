@@ -1,0 +1,168 @@
+"""The controls of all paths together: the surface, the start, noise, steps and seed."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from experiments.explorer import view as state
+from experiments.explorer.browser import LIST
+from experiments.explorer.view import StateError, View
+from experiments.paths import surfaces, trajectory
+from experiments.paths.surfaces import Bounds, Surface
+
+NOISE = 10.0  # where the slider ends, unless a link says more
+OWN = "Your own formula"
+WIDE = {"sizing_mode": "stretch_width", "margin": (5, 5)}
+
+
+class Setting:
+    """The controls; each change is told as what makes a new view of the old one.
+
+    Attributes:
+      layout: what to lay out.
+    """
+
+    def __init__(self, on_change: Callable[[Callable[[View], View]], None]):
+        self._on_change = on_change
+        self._quiet = False
+        names = {s.name: key for key, s in surfaces.PRESETS.items()}
+        self.surface = pn.widgets.Select(
+            stylesheets=[LIST], label="Surface", options={**names, OWN: ""}, **WIDE
+        )
+        self.formula = pmui.TextInput(
+            label="Loss, a formula in w1 and w2; Enter draws it", size="small", **WIDE
+        )
+        self.bounds = [
+            _number(f"{name} {end}") for name in ("w1", "w2") for end in ("from", "to")
+        ]
+        self.start = [_number(f"start {name}") for name in ("w1", "w2")]
+        self.noise = pmui.FloatSlider(
+            label="Noise of the gradients", end=NOISE, step=0.1, size="small", **WIDE
+        )
+        self.steps = pmui.IntSlider(
+            label="Steps", start=1, end=trajectory.MAX_STEPS, size="small", **WIDE
+        )
+        self.seed = pmui.IntInput(
+            label="Seed of the noise", start=0, end=state.MAX_SEED, size="small", **WIDE
+        )
+        self.view = pn.Column(
+            *(
+                pn.Row(*pair, sizing_mode="stretch_width", margin=0)
+                for pair in (self.bounds[:2], self.bounds[2:])
+            ),
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.layout = pn.Column(
+            self.surface,
+            self.formula,
+            self.view,
+            pn.Row(*self.start, sizing_mode="stretch_width", margin=0),
+            self.steps,
+            self.noise,
+            self.seed,
+            sizing_mode="stretch_width",
+            margin=(10, 0, 0, 0),
+        )
+        self._watch()
+
+    def _watch(self) -> None:
+        def when(widget, change: Callable[[View, Any], View]) -> None:
+            def tell(event) -> None:
+                if not self._quiet:
+                    self._on_change(lambda view: change(view, event.new))
+
+            widget.param.watch(tell, "value")
+
+        when(self.surface, self._choose_surface)
+        when(self.formula, lambda view, text: with_formula(view, text))
+        for widget in self.bounds:
+            when(widget, lambda view, _: with_formula(view, None, self._bounds()))
+        for widget in self.start:
+            when(widget, lambda view, _: dataclasses.replace(view, start=self._start()))
+        when(self.noise, lambda view, noise: dataclasses.replace(view, noise=noise))
+        when(self.steps, lambda view, steps: dataclasses.replace(view, steps=steps))
+        when(
+            self.seed,
+            lambda view, seed: dataclasses.replace(view, seed=_given("seed", seed)),
+        )
+
+    def show(self, view: View, surface: Surface) -> None:
+        """Puts the controls where the view has them, without telling anyone."""
+        self._quiet = True
+        self.surface.value = view.surface or ""
+        self.formula.value = surface.formula.text
+        (left, right), (bottom, top) = surface.bounds
+        own = view.surface is None
+        for widget, value in zip(self.bounds, (left, right, bottom, top), strict=True):
+            widget.value = value
+        self.view.visible = own
+        widths = (right - left, top - bottom)
+        for widget, value, width in zip(self.start, view.start, widths, strict=True):
+            widget.param.update(value=value, step=width / 100)
+        self.noise.param.update(value=view.noise, end=max(NOISE, view.noise))
+        self.steps.value = view.steps
+        self.seed.value = view.seed
+        self._quiet = False
+
+    def _choose_surface(self, view: View, key: str) -> View:
+        if not key:
+            return with_formula(view, self.formula.value)
+        chosen = state.of_preset(key, [shown.key for shown in view.optimizers])
+        return _kept(view, chosen)
+
+    def _bounds(self) -> Bounds:
+        left, right, bottom, top = (
+            _given(widget.label, widget.value) for widget in self.bounds
+        )
+        return (left, right), (bottom, top)
+
+    def _start(self) -> tuple[float, float]:
+        w1, w2 = (_given(widget.label, widget.value) for widget in self.start)
+        return w1, w2
+
+
+def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> View:
+    """The view with another formula, or another part of its plane.
+
+    Everything else stays, but for learning rates, which have to suit the surface, and a
+    start that would not be seen.
+    """
+    surface = view.resolve()
+    bounds = surface.bounds if bounds is None else bounds
+    text = surface.formula.text if text is None else text
+    keys = [shown.key for shown in view.optimizers]
+    chosen = _kept(view, state.of_formula(text, bounds, keys))
+    inside = all(
+        low <= coordinate <= high
+        for coordinate, (low, high) in zip(view.start, bounds, strict=True)
+    )
+    changes: dict[str, Any] = {"noise": view.noise}
+    changes |= {"start": view.start} if inside else {}
+    if chosen.formula == view.formula or text == surface.formula.text:
+        changes["optimizers"] = view.optimizers
+    return dataclasses.replace(chosen, **changes)
+
+
+def _kept(old: View, new: View) -> View:
+    """The new view, as long and with the same seed and components as the old one."""
+    optimizers = tuple(
+        state.Shown(fresh.key, fresh.values, shown.components)
+        for fresh, shown in zip(new.optimizers, old.optimizers, strict=True)
+    )
+    return dataclasses.replace(
+        new, steps=old.steps, seed=old.seed, optimizers=optimizers
+    )
+
+
+def _given(name: str, value: Any) -> Any:
+    if value is None:
+        raise StateError(f"{name} must be a number, but its field is empty.")
+    return value
+
+
+def _number(label: str) -> pmui.FloatInput:
+    return pmui.FloatInput(label=label, size="small", width=None, min_width=70, **WIDE)

@@ -1,0 +1,173 @@
+"""A view as the query of its address, and back.
+
+    surface=ravine&start=-8.0,2.0&noise=0.0&steps=100&seed=0
+      &optimizer=adam,learning_rate=0.1,b1=0.9,…,show=m v&optimizer=…
+
+An own formula is `formula=…` with `view=` its bounds, in the place of `surface`.
+Addresses come from anywhere: what cannot be read is replaced by what a first view would
+show, and told in a sentence.
+"""
+
+import dataclasses
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from experiments.errors import unknown
+from experiments.explorer import view as state
+from experiments.explorer.view import Shown, StateError, View
+from experiments.paths import optimizers as methods
+from experiments.paths import surfaces
+from experiments.paths.surfaces import Bounds
+from experiments.paths.tunable import Value
+
+MAX_QUERY = 8000  # characters
+MAX_NOTICES = 5
+MAX_WORDS = 20  # of an optimizer
+FIELDS = ("surface", "formula", "view", "start", "noise", "steps", "seed", "optimizer")
+
+
+def to_query(view: View) -> str:
+    """The query of the address that shows this view; `from_query` reads it back."""
+    pairs: list[tuple[str, str]] = []
+    if view.surface is None:
+        (low, high), (bottom, top) = view.bounds
+        pairs.append(("formula", view.formula))
+        pairs.append(("view", _joined(low, high, bottom, top)))
+    else:
+        pairs.append(("surface", view.surface))
+    pairs += [("start", _joined(*view.start)), ("noise", _joined(view.noise))]
+    pairs += [("steps", str(view.steps)), ("seed", str(view.seed))]
+    for shown in view.optimizers:
+        words = [shown.key, *(f"{name}={value}" for name, value in shown.values)]
+        words += [f"show={' '.join(shown.components)}"] if shown.components else []
+        pairs.append(("optimizer", ",".join(words)))
+    if not view.optimizers:
+        pairs.append(("optimizer", ""))
+    return urllib.parse.urlencode(pairs)
+
+
+def from_query(query: str) -> tuple[View, tuple[str, ...]]:
+    """Reads the query of an address, whatever it is.
+
+    Returns:
+      A view that can be shown, and a sentence for each of the first things in the query
+      that it does not show.
+    """
+    if len(query) > MAX_QUERY:
+        return state.of_preset("quadratic"), (
+            f"The address has {len(query)} characters, and {MAX_QUERY} are read, so "
+            f"this is the first view.",
+        )
+    notices: list[str] = []
+    fields: dict[str, str] = {}
+    optimizers: list[str] = []
+    for name, text in urllib.parse.parse_qsl(
+        query.removeprefix("?"), keep_blank_values=True
+    ):
+        if name == "optimizer":
+            optimizers.append(text)
+        elif name in FIELDS:
+            fields[name] = text
+        else:
+            error = unknown("field of the address", name[:50], FIELDS)
+            notices.append(str(error))
+
+    def attempt(make: Callable[[], Any], instead: Any) -> Any:
+        try:
+            return make()
+        except ValueError as error:
+            notices.append(str(error))
+            return instead
+
+    view = attempt(lambda: _first_view(fields), state.of_preset("quadratic"))
+    for name, read in _READERS.items():
+        if name in fields:
+            view = attempt(
+                lambda v=view, n=name, r=read: dataclasses.replace(
+                    v, **{n: r(n, fields[n])}
+                ),
+                view,
+            )
+    if optimizers:
+        named = [text for text in optimizers if text]
+        if len(named) > state.MAX_OPTIMIZERS:
+            notices.append(
+                f"The address names {len(named)} optimizers, of which the first "
+                f"{state.MAX_OPTIMIZERS} are shown."
+            )
+        read = [
+            attempt(lambda t=text: _shown(t), None)
+            for text in named[: state.MAX_OPTIMIZERS]
+        ]
+        view = dataclasses.replace(
+            view, optimizers=tuple(shown for shown in read if shown is not None)
+        )
+    return view, tuple(notices[:MAX_NOTICES])
+
+
+def _first_view(fields: Mapping[str, str]) -> View:
+    if "formula" in fields:
+        return state.of_formula(fields["formula"], _bounds(fields))
+    name = fields.get("surface", "quadratic")
+    if name not in surfaces.PRESETS:
+        raise StateError(str(unknown("surface", name[:50], surfaces.PRESETS)))
+    return state.of_preset(name)
+
+
+def _bounds(fields: Mapping[str, str]) -> Bounds:
+    if "view" not in fields:
+        return surfaces.VIEW
+    low, high, bottom, top = _numbers("view", fields["view"], 4)
+    return (low, high), (bottom, top)
+
+
+def _shown(text: str) -> Shown:
+    key, *words = text.split(",")
+    if len(words) > MAX_WORDS:
+        raise StateError(f"An optimizer has at most {MAX_WORDS} values in an address.")
+    choices = methods.find(key).choices
+    options = {c.name: {str(option): option for option in c.options} for c in choices}
+    values: dict[str, Value] = {}
+    components: tuple[str, ...] = ()
+    for word in words:
+        name, _, value = word.partition("=")
+        if name == "show":
+            components = tuple(value.split(" "))
+        elif name in options:
+            values[name] = options[name].get(value, value)
+        else:
+            values[name] = _number(name, value)
+    return Shown(key, tuple(values.items()), components)
+
+
+def _numbers(name: str, text: str, count: int) -> tuple[float, ...]:
+    words = text.split(",", count)
+    if len(words) != count:
+        raise StateError(f"{name} must be {count} numbers, got {text[:50]!r}.")
+    return tuple(_number(name, word) for word in words)
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise StateError(f"{name[:50]} must be a number, got {text[:50]!r}.") from None
+
+
+def _whole(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise StateError(f"{name} must be a whole number, got {text[:50]!r}.")
+    return int(text)
+
+
+_READERS: Mapping[str, Callable[[str, str], Any]] = {
+    "start": lambda name, text: _numbers(name, text, 2),
+    "noise": _number,
+    "steps": _whole,
+    "seed": _whole,
+}
+
+
+def _joined(*numbers: float) -> str:
+    return ",".join(repr(float(number)) for number in numbers)

@@ -1,0 +1,129 @@
+"""What keeps the files of a run whole: atomic writes, one writer at a time."""
+
+import contextlib
+import fcntl
+import json
+import os
+import pathlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from experiments.errors import RunError
+
+
+@contextlib.contextmanager
+def clear_refusal(folder: pathlib.Path) -> Iterator[None]:
+    """Turns a refusal of the file system into one sentence with the way out."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"Cannot write to {folder} ({error.strerror}): make room or give another "
+            f"folder with --runs; what is stored there is unharmed."
+        ) from error
+
+
+def write_all(file: int, data: bytes) -> None:
+    """Writes to a file descriptor and waits until the data are on the disk."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]  # a nearly full disk takes a part
+    os.fsync(file)
+
+
+def write_json(path: pathlib.Path, tree: Any) -> None:
+    """Puts a JSON file in place whole or not at all."""
+    new = path.with_name(path.name + ".new")  # one writer: the lock is held
+    with clear_refusal(path.parent):
+        try:
+            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                write_all(file, json.dumps(tree, indent=2).encode() + b"\n")
+            finally:
+                os.close(file)
+            os.replace(new, path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                new.unlink()
+            raise
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)  # makes the new name last through a power cut
+        finally:
+            os.close(directory)
+
+
+def read_bytes(path: pathlib.Path) -> bytes | None:
+    """The content of a file, or None if there is no such file."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunError(f"Cannot read {path}: {error.strerror}.") from error
+
+
+def read_json(path: pathlib.Path) -> Any:
+    """The content of a JSON file, or None if there is no such file."""
+    content = read_bytes(path)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path) from error
+
+
+def damaged(path: pathlib.Path) -> RunError:
+    """The error for a file that is not what was written, or is gone."""
+    return RunError(
+        f"{path} is damaged or missing: delete the run's folder to train it again."
+    )
+
+
+@contextlib.contextmanager
+def lock(folder: pathlib.Path) -> Iterator[None]:
+    """Holds the folder for this process; the kernel lets go when the process ends."""
+    with clear_refusal(folder):
+        file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with clear_refusal(folder):
+            _acquire(file, folder)
+            os.ftruncate(file, 0)
+            os.pwrite(file, str(os.getpid()).encode(), 0)  # only for messages
+        yield
+    finally:
+        os.close(file)
+
+
+def holder(folder: pathlib.Path) -> str | None:
+    """The process that holds the folder, or None."""
+    try:
+        file = os.open(folder / "lock", os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _pid(file)
+    finally:
+        os.close(file)
+    return None
+
+
+def _acquire(file: int, folder: pathlib.Path) -> None:
+    # `holder` takes the lock for an instant to see whether it is free: try for longer.
+    for _ in range(25):
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.02)
+    raise RunError(
+        f"The run in {folder} is being written by process {_pid(file)}: wait until it "
+        f"ends or stop it."
+    )
+
+
+def _pid(file: int) -> str:
+    return os.pread(file, 20, 0).decode(errors="replace") or "unknown"

@@ -1,0 +1,50 @@
+"""The hash that names a run, from what its configuration says."""
+
+import dataclasses
+import hashlib
+import json
+from typing import Any
+
+from experiments.runs.config import Run
+
+
+def run_hash(run: Run) -> str:
+    """Sixteen hexadecimal digits that name the run, the same on every machine.
+
+    Fields at their default do not enter, so that a field added later, with a default
+    that changes nothing, leaves the names of all earlier runs as they are.
+    """
+    return _digest(_essence(run))
+
+
+def group_key(run: Run) -> str:
+    """Equal for runs that differ in nothing but the seed."""
+    return run_hash(dataclasses.replace(run, seed=0))
+
+
+def _essence(value: Any) -> Any:
+    """What tells a configuration from others of its kind, as plain JSON values."""
+    if dataclasses.is_dataclass(value):
+        return {
+            field.name: _essence(getattr(value, field.name))
+            for field in dataclasses.fields(value)
+            if getattr(value, field.name) != _default(field)
+        }
+    if isinstance(value, tuple):
+        return [_essence(part) for part in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0  # 0, 0.0 and -0.0 are equal, and so are their names
+    return value
+
+
+def _default(field: dataclasses.Field) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default  # MISSING, which nothing equals, where there is none
+
+
+def _digest(tree: dict[str, Any]) -> str:
+    # Sorted keys and the shortest digits that give the float back (what json writes):
+    # the text, and so the hash, depends on no process and no Python version.
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,211 @@
+r"""AdaRem's theorem: its regret on online convex problems, and what it may be.
+
+*Adaptive Gradient Method with Resilience and Momentum*, section 3.3. With rates of
+:math:`\eta / \sqrt t`, without weight decay, and with D, d and :math:`G_2` those of an
+`online_problems.OnlineProblem`,
+
+.. math::
+  R_T \le \frac{D^2 d}{\eta (1 - \lambda)^3}
+      \left[ (5 - 4 \lambda) \sqrt T + 2 \lambda - 1 \right]
+    + \frac{D^2 d}{2 \eta (1 - \lambda)} + G_2^2 d \eta (2 \sqrt T - 1)
+
+Algorithm 1 projects in the norm that weights each component by one over its rate. In a
+box that is a sum of terms of one component each, so that the nearest point is the
+nearest in each: clipping, whatever the rates. λ fades in every step, as printed there,
+from λ⁰ in the first round on, as Algorithm 1 counts from 0.
+
+The bound grows without end as λ goes to 1: at the paper's 0.999 its first term is two
+hundred million times what it is at 0, and no regret could exceed it. At 0.5 it is
+24 + d times the best that is known of projected gradient descent, which AdaRem becomes
+as λ fades.
+
+Adam plays the two periodic problems with the constants of Reddi et al.: β₁ = 0 and
+:math:`\beta_2 = 1 / (1 + C^2)`. The second, of a long period, is one that AdaRem's own
+short memory misleads: it forgets the rare large gradient, and damps it when it comes.
+There λ = 1, which never fades and to which the theorem does not apply, is played too.
+
+An exponent is that of the T at hand. On the first periodic problem resilience of 0.999
+is so right that there is next to no regret for a thousand rounds; from there, as λ
+fades, the curve rises towards that of 0.5, more steeply than √T and below it. These
+problems, which cost little, go on for ten times as long as the others, past that rise;
+their exponents are those of the rounds that all have, and later ones beside them.
+"""
+
+import functools
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import optax_sign
+from experiments.claims.claim import Table
+from experiments.studies.adarem import online_problems
+from experiments.studies.adarem.online_problems import OnlineProblem
+from experiments.studies.dissecting_adam.exact_svag import DECADES, kept_steps
+
+STEPS = 100_000
+LONGER = 10  # the periodic problems go on for so many times these steps
+STREAMS = 8
+FEW_STREAMS = 3  # of the logistic problem, where a best point takes half a second
+DECAYS = (0.5, 0.999)  # λ
+PERIODIC = {"cycle": (3, 3.0), "rare": (100, 150.0)}  # period, C
+PROBLEMS = ("linear", "quadratic", "logistic", *PERIODIC)
+
+
+def table(
+    seed: int = 0,
+    *,
+    steps: int = STEPS,
+    streams: tuple[int, int] = (STREAMS, FEW_STREAMS),
+) -> Table:
+    """The regret against T, the theorem's bound, and the exponents of growth.
+
+    Args:
+      seed: of all that is random: periodic problems are not.
+      steps: the largest T; periodic problems go on for `LONGER` times that.
+      streams: of the linear and quadratic problems, and of the logistic one.
+
+    Returns:
+      By problem: "/rate", η; "/steps", those T at which regret is kept. By
+      "problem/λ", for every λ below 1: "/bound", the theorem's, at these T; "/ratio",
+      the largest regret of a stream over the bound at one up to `steps`. And by
+      "problem/method", where a method is "adam" or λ: "/regret", the mean over the
+      streams; "/lowest" and "/highest" stream; "/exponents", one a stream, of the
+      last decades up to `steps`; "/growing", the share of the T of these decades at
+      which there is any regret. And where a problem goes on, "/later_exponents".
+    """
+    result: dict[str, float | list[float] | list[list[float]]] = {}
+    with jax.enable_x64(True):
+        for name, problem in problems(seed, steps, streams).items():
+            rate = result[f"{name}/rate"] = best_rate(problem)
+            kept = kept_steps(problem.rounds.shape[1])[1:]
+            result[f"{name}/steps"] = kept.astype(float).tolist()
+            least = np.stack([problem.least(each, kept) for each in problem.rounds])
+            for method, losses in totals(name, problem, rate).items():
+                regret = losses[:, kept - 1] - least
+                where = f"{name}/{method}"
+                result[f"{where}/regret"] = regret.mean(axis=0).tolist()
+                result[f"{where}/lowest"] = regret.min(axis=0).tolist()
+                result[f"{where}/highest"] = regret.max(axis=0).tolist()
+                planned = kept <= steps  # what goes on longer decides nothing
+                slopes, growing = exponents(kept[planned], regret[:, planned])
+                result[f"{where}/exponents"] = slopes.tolist()
+                result[f"{where}/growing"] = growing
+                if not planned.all():
+                    later, _ = exponents(kept, regret)
+                    result[f"{where}/later_exponents"] = later.tolist()
+                if method in map(str, DECAYS):
+                    limit = bound(problem, rate, float(method), kept)
+                    result[f"{where}/bound"] = limit.tolist()
+                    result[f"{where}/ratio"] = float(
+                        np.max((regret / limit)[:, planned])
+                    )
+    return result
+
+
+def problems(
+    seed: int, steps: int, streams: tuple[int, int]
+) -> Mapping[str, OnlineProblem]:
+    """The problems by name, in the order of `PROBLEMS`."""
+    many, few = streams
+    rows = online_problems.tops_and_shirts()
+    return {
+        "linear": online_problems.linear(seed, many, steps),
+        "quadratic": online_problems.quadratic(seed, many, steps),
+        "logistic": online_problems.logistic(seed, few, steps, rows),
+        **{
+            name: online_problems.periodic(LONGER * steps, period, steep)
+            for name, (period, steep) in PERIODIC.items()
+        },
+    }
+
+
+def best_rate(problem: OnlineProblem) -> float:
+    """η with the least known bound for projected gradient descent, D √(d/2) / G₂."""
+    return problem.diameter * float(np.sqrt(problem.dimension / 2)) / problem.steepest
+
+
+def totals(name: str, problem: OnlineProblem, rate: float) -> Mapping[str, np.ndarray]:
+    """Total losses after each round, by method: shape (streams, T)."""
+
+    def schedule(count):
+        return rate / jnp.sqrt(count + 1.0)  # count starts at 0 and t at 1
+
+    def adarem(decay, stream):
+        return play(problem, optax_sign.adarem(schedule, decay=decay), stream)
+
+    decays = DECAYS if name != "rare" else (*DECAYS, 1.0)
+    over_streams = jax.vmap(adarem, (None, 0))
+    losses = jax.jit(jax.vmap(over_streams, (0, None)))(
+        jnp.asarray(decays), problem.rounds
+    )
+    result = dict(zip(map(str, decays), np.asarray(losses), strict=True))
+    if name in PERIODIC:
+        adam = optax.adam(schedule, b1=0.0, b2=1 / (1 + problem.steepest**2))
+        run = jax.jit(jax.vmap(functools.partial(play, problem, adam)))
+        result["adam"] = np.asarray(run(problem.rounds))
+    return {method: np.cumsum(each, axis=1) for method, each in result.items()}
+
+
+def play(
+    problem: OnlineProblem, method: optax.GradientTransformation, stream: jax.Array
+) -> jax.Array:
+    """The loss of each round, from the middle of the box on: shape (T,)."""
+    side = problem.diameter / 2
+
+    def step(carry, revealed):
+        x, state = carry
+        loss, gradient = jax.value_and_grad(problem.loss)(x, revealed)
+        updates, state = method.update(gradient, state, x)
+        moved = optax.apply_updates(x, updates)
+        return (optax.projections.projection_box(moved, -side, side), state), loss
+
+    start = jnp.zeros(problem.dimension)
+    return jax.lax.scan(step, (start, method.init(start)), stream)[1]
+
+
+def bound(
+    problem: OnlineProblem, rate: float, decay: float, steps: np.ndarray
+) -> np.ndarray:
+    """What the theorem says the regret cannot exceed.
+
+    Args:
+      problem: with its D, d and G₂.
+      rate: η.
+      decay: λ, below 1.
+      steps: T.
+    """
+    size, root, rest = (
+        problem.diameter**2 * problem.dimension,
+        np.sqrt(steps),
+        1 - decay,
+    )
+    fading = size / (rate * rest**3) * ((5 - 4 * decay) * root + 2 * decay - 1)
+    gradients = problem.steepest**2 * problem.dimension * rate * (2 * root - 1)
+    return fading + size / (2 * rate * rest) + gradients
+
+
+def exponents(kept: np.ndarray, regret: np.ndarray) -> tuple[np.ndarray, float]:
+    """The slopes of log regret over log T in the last decades.
+
+    Where there is no regret there is no logarithm: these T are left out, and where
+    fewer than two are left nothing grows and the slope is 0.
+
+    Args:
+      kept: ascending T.
+      regret: shape (streams, kept T).
+
+    Returns:
+      The slope of each stream, and the share of T that were not left out.
+    """
+    late = kept >= kept[-1] / 10**DECADES
+    logs, regret = np.log(kept[late]), regret[:, late]
+    slopes = [
+        np.polynomial.polynomial.polyfit(logs[some], np.log(values[some]), 1)[1]
+        if (some := values > 0).sum() >= 2
+        else 0.0
+        for values in regret
+    ]
+    return np.array(slopes), float(np.mean(regret > 0))

@@ -1,0 +1,126 @@
+"""What a user sees of training: a bar on a terminal, one line a run that has ended."""
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from experiments.runs import config, identity, spelling
+from experiments.runs.store import Result, Store
+
+if TYPE_CHECKING:
+    from experiments.training.loop import Progress as Event
+
+
+class Watch:
+    """Follows runs that are being trained; give it to `training.train`.
+
+    The lines appear on any console, the bar on a terminal only.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        store: Store,
+        runs: Sequence[config.Run],
+        on_end: Callable[[config.Run, Result], None],
+    ) -> None:
+        """Waits for the end of the runs.
+
+        Args:
+          console: where to show it.
+          store: where the runs are.
+          runs: those to be trained.
+          on_end: called with each run that has ended.
+        """
+        self._console = console
+        self._store = store
+        self._pending = list(dict.fromkeys(runs))
+        self._count = len(self._pending)
+        self._on_end = on_end
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[figures]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            expand=True,
+            transient=True,
+        )
+        self._task = self._bar.add_task("preparing", total=None, figures="")
+        self._group = ""
+
+    def __enter__(self) -> Self:
+        """Shows the bar."""
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Removes the bar; after an error, what has ended before it is told."""
+        try:
+            self._tell_ended()
+        finally:
+            self._bar.stop()
+
+    def __call__(self, event: "Event") -> None:
+        """Takes an event of the training loop."""
+        self._tell_ended()
+        if not event.runs:  # the last of them have just diverged
+            return
+        group = identity.group_key(event.runs[0])
+        if group != self._group:  # a new bar, so that its time starts anew
+            self._group = group
+            self._bar.remove_task(self._task)
+            self._task = self._bar.add_task("", total=event.total, figures="")
+        figures = ""
+        if event.images_per_second:  # nothing has been measured at first
+            figures = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} img/s"
+        self._bar.update(
+            self._task,
+            completed=event.step,
+            description=_title(event.runs),
+            figures=figures,
+        )
+
+    def _tell_ended(self) -> None:
+        for run in tuple(self._pending):
+            result = self._store.result(run)
+            if result is None:
+                continue
+            self._pending.remove(run)
+            self._on_end(run, result)
+            number = f"{self._count - len(self._pending)} of {self._count}"
+            self._console.print(
+                f"({number}) {spelling.name_of(run)}: {_end(result)}",
+                soft_wrap=True,
+            )
+
+
+def _title(runs: Sequence[config.Run]) -> str:
+    seeds = " ".join(str(run.seed) for run in runs)
+    return f"{runs[0].optimizer.name} on {runs[0].model}, seed {seeds}"
+
+
+def _end(result: Result) -> str:
+    if result.status == "diverged":
+        return f"diverged at step {result.steps}."
+    loss, accuracy = result.metrics["train_loss"], result.metrics["test_accuracy"]
+    return (
+        f"training loss {loss:.3f}, test accuracy {accuracy:.2%}, "
+        f"{result.seconds:.1f} s."
+    )

@@ -1,0 +1,95 @@
+"""Trains runs, whatever they are, to their end.
+
+Runs that differ only in their seed are trained side by side, one a device. A run may be
+killed at any moment: trained again, it ends with the same weights and metrics to the
+bit. All that is random follows from the seed and the step; the clock decides how many
+steps the devices are given at once and when a checkpoint is written, and the numbers
+depend on neither.
+"""
+
+import contextlib
+import functools
+import pathlib
+from collections.abc import Callable, Sequence
+
+import jax
+
+from experiments.data import datasets
+from experiments.runs import checkpoints, config, identity
+from experiments.runs.store import Handle, Result, Store
+from experiments.training.learner import Learner
+from experiments.training.loop import Job, Loop, Programs, Progress
+
+CHECKPOINT_SECONDS = 15.0
+
+
+def train(
+    runs: Sequence[config.Run],
+    store: Store,
+    *,
+    data_dir: pathlib.Path | None = None,
+    devices: Sequence[jax.Device] | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+) -> list[Result]:
+    """Trains those of the runs that have not ended, from where they were left.
+
+    Args:
+      runs: any runs; the same one twice is trained once.
+      store: where their results, metrics, weights and checkpoints are kept.
+      data_dir: see `data.load`.
+      devices: to train on; by default all that JAX has.
+      on_progress: called about once a second, from this thread.
+      checkpoint_seconds: least time between two checkpoints of a run.
+
+    Returns:
+      The results, in the order of the runs.
+
+    Raises:
+      ConfigError, DataError, RunError: one sentence on what is wrong. All settings and
+        data sets are checked before the first run is trained.
+      KeyboardInterrupt: after the runs in training have been saved.
+    """
+    devices = jax.devices() if devices is None else devices
+    if not devices:
+        raise ValueError("devices must hold at least one device, got none.")
+    load = functools.cache(lambda name: datasets.load(name, data_dir))
+    groups: dict[str, list[config.Run]] = {}
+    for run in dict.fromkeys(runs):
+        if store.result(run) is None:
+            groups.setdefault(identity.group_key(run), []).append(run)
+    learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
+    for group, learner in zip(groups.values(), learners, strict=True):
+        with contextlib.ExitStack() as held:
+            handles = [held.enter_context(store.open(run)) for run in group]
+            jobs = [
+                _take_up(run, handle, learner)
+                for run, handle in zip(group, handles, strict=True)
+                if handle.result is None  # another process has not been faster
+            ]
+            # Those that have come about equally far go on side by side.
+            jobs.sort(key=lambda job: -job.step)
+            programs: dict[int, Programs] = {}
+            while jobs:
+                together, jobs = jobs[: len(devices)], jobs[len(devices) :]
+                count = len(together)
+                if count not in programs:
+                    dataset = load(group[0].dataset)
+                    programs[count] = Programs(learner, dataset, devices[:count])
+                loop = Loop(
+                    learner, programs[count], together, checkpoint_seconds, on_progress
+                )
+                loop.run()
+    return [result for run in runs if (result := store.result(run))]
+
+
+def _take_up(run: config.Run, handle: Handle, learner: Learner) -> Job:
+    """Goes back to the last checkpoint, or to nothing."""
+    name = identity.run_hash(run)
+    last = checkpoints.restore(handle.checkpoints, name, learner.abstract)
+    job = Job(run=run, handle=handle)
+    if last is not None:
+        job.step, job.seconds, job.state = last.step, last.seconds, last.state
+    # An evaluation at this very step is done again: it may not have been written.
+    handle.truncate_after(learner.interval(job.step)[0])
+    return job

@@ -1,0 +1,26 @@
+"""README and report say what the stored results say."""
+
+import pathlib
+import shutil
+
+from experiments.claims import document, report
+from experiments.commands.main import main
+from experiments.commands.options import RESULTS
+from experiments.commands.report import judge
+
+README = pathlib.Path(__file__).parents[3] / "README.md"
+
+
+def test_tables_in_the_readme_are_those_of_the_results(tmp_path):
+    copy = tmp_path / "README.md"
+    shutil.copy(README, copy)
+    page = tmp_path / RESULTS.relative_to(README.parent) / "report.md"
+    page.parent.mkdir(parents=True)
+    assert main(["report", "--tables", str(copy), "--output", str(page)]) == 0
+    assert copy.read_text() == README.read_text()
+
+
+def test_the_committed_report_is_that_of_the_results():
+    blocks = report.document(judge(RESULTS), RESULTS)
+    assert (RESULTS / "report.md").read_text() == document.to_markdown(blocks, RESULTS)
+    assert (RESULTS / "report.html").read_text() == document.to_html(blocks)

@@ -1,0 +1,152 @@
+"""The report, and the stored tables that it is made from."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.claims import calculations, document, judge, report, rules
+from experiments.claims.claim import Calculation, Claim
+from experiments.claims.intervals import Interval
+from experiments.errors import RunError
+from experiments.runs import summary as results
+from tests.experiments.summaries import (
+    CLAIM,
+    RUNS,
+    SEARCHED,
+    STUDY,
+    loaded,
+    summary,
+    trained,
+)
+
+
+@pytest.fixture
+def stored(tmp_path):
+    """Results with which the claim holds."""
+    for runs in RUNS.values():
+        for run in runs:
+            results.save(tmp_path / "tiny", loaded(SGD=0.7)(run))
+    return tmp_path
+
+
+def blocks(folder):
+    judgement = report.judge(CLAIM, folder / STUDY.name)
+    return report.document([(STUDY, [judgement])], folder)
+
+
+def written(folder):
+    return document.to_markdown(blocks(folder), folder)
+
+
+def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
+    assert "![" not in written(stored)
+    (stored / "tiny/figure.png").write_bytes(b"picture")
+    text = written(stored)
+    row = (
+        "| [tiny-1](#tiny-1) | MaS is as good as Adam \\| and better than SGD. "
+        "| MaS: 0.5; Adam: 0.5; SGD: 0.9 "
+        "| MaS: 0.500; Adam: 0.500; SGD: 0.700 | holds |"
+    )
+    assert row in text.splitlines()
+    for part in (
+        "## A tiny paper",
+        "### tiny-1\n",
+        "\nVerdict: holds.\n",
+        "Protocol: a hundred steps.",
+        "|  | final loss | published | within 0.04 |",
+        "| SGD | 0.700 | 0.9 | no |",
+        "| final loss, SGD less MaS: at least 0.1 | 0.2 | yes |",
+        "Runs: 6",
+        "2026-01-02",
+        "jax 0.10",
+        "    python -m experiments reproduce tiny-1",
+        "![Tiny, Figure 1](tiny/figure.png)",
+        "1 claims: 1 hold, 0 do not hold, 0 were not tried. Drawn from 6 training runs",
+    ):
+        assert part in text
+
+
+def test_the_page_needs_nothing_but_itself(stored):
+    (stored / "tiny/figure.png").write_bytes(b"picture")
+    page = document.to_html(blocks(stored))
+    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in page
+    assert "MaS is as good as Adam | and better than SGD." in page
+    assert "<td>holds</td>" in page
+    assert '<a href="#tiny-1">tiny-1</a>' in page and '<h3 id="tiny-1">' in page
+    for outside in ("http", "<script", "url("):
+        assert outside not in page
+
+
+def test_the_page_escapes_what_it_shows():
+    page = document.to_html([document.Heading(1, "a < b"), document.Text("<i> & co")])
+    assert '<h1 id="a--b">a &lt; b</h1>' in page
+    assert "<p>&lt;i&gt; &amp; co</p>" in page
+
+
+def test_a_claim_without_evidence_has_no_figure(stored):
+    (stored / "tiny/figure.png").write_bytes(b"picture")
+    results.path(stored / "tiny", RUNS["MaS"][0]).unlink()
+    assert "![" not in written(stored)
+
+
+def test_deleting_a_table_turns_its_claim_to_not_tried(stored):
+    results.path(stored / "tiny", RUNS["MaS"][0]).unlink()
+    assert "| not tried: 1 of 6 runs are missing |" in written(stored)
+
+
+def test_altering_a_value_changes_the_verdict(stored):
+    for run in RUNS["MaS"]:
+        worse = dataclasses.replace(summary(run), loss=np.array([2.0, 1.0, 0.9]))
+        results.save(stored / "tiny", worse)
+    assert "\nVerdict: does not hold.\n" in written(stored)
+
+
+def test_a_variant_has_the_step_size_of_what_was_searched(tmp_path):
+    tuned = dict(SEARCHED.trial.tuned)
+    tuned["signs"] = dataclasses.replace(tuned["signs"], seeds=(0, 1, 2, 3))
+    trial = dataclasses.replace(SEARCHED.trial, tuned=tuned)
+    claim = dataclasses.replace(SEARCHED, trial=trial)
+    judgement = judge.judge(claim, trained, lambda claim_id: None)
+    text = document.to_markdown(
+        report.document([(STUDY, [judgement])], tmp_path), tmp_path
+    )
+    assert "\n- Step sizes tried for SGD: " in text
+    assert "\n- Step size of signs: 0.3, that of SGD.\n" in text
+    assert "tried for signs" not in text
+
+
+CALCULATED = Claim(
+    id="sum",
+    source="Tiny, section 2",
+    statement="One and one are two.",
+    protocol="added up",
+    trial=Calculation(
+        quantity="sum",
+        table=lambda: {"sum": 1 + 1},
+        values=lambda table: {"sum": Interval(table["sum"], None)},
+    ),
+    published={"sum": 2.0},
+    rule=(rules.equal("sum", 2.0),),
+)
+
+
+def test_a_calculation_is_stored_and_judged(tmp_path):
+    assert str(report.judge(CALCULATED, tmp_path).verdict) == (
+        "not tried: it has not been calculated"
+    )
+    calculated = calculations.calculate(CALCULATED.trial)
+    calculations.save(tmp_path, "sum", calculated)
+    assert calculations.load(tmp_path, "sum").table == {"sum": 2}
+    assert report.judge(CALCULATED, tmp_path).verdict.word == "holds"
+    wrong = dataclasses.replace(calculated, table={"sum": 3})
+    calculations.save(tmp_path, "sum", wrong)
+    assert report.judge(CALCULATED, tmp_path).verdict.word == "does not hold"
+    path = calculations.path(tmp_path, "sum")
+    path.write_text(path.read_text().replace('"sum": 3', '"sum": 2'))
+    with pytest.raises(RunError, match="does not match its digest"):
+        report.judge(CALCULATED, tmp_path)
+    calculations.save(tmp_path, "other", calculated)
+    calculations.path(tmp_path, "other").replace(path)
+    with pytest.raises(RunError, match="is the table of other"):
+        report.judge(CALCULATED, tmp_path)

@@ -1,0 +1,175 @@
+"""Interrupted and killed runs end with the bits of runs that were left in peace."""
+
+import multiprocessing
+import random
+import signal
+import time
+
+import jax
+import pytest
+
+from experiments.runs import checkpoints
+from experiments.runs.store import Handle, Store
+from experiments.training import loop
+from experiments.training.train import train
+from tests.experiments.training_cases import install, outcome, run
+
+# Dropout, batch statistics, the norm of the sphere and an open window of oscillation
+# are what a resumed run can get wrong.
+SETTINGS = {"rate": 0.1, "model": "mas_cnn", "track_oscillation": True}
+RUNS = [run("adarem_s", **SETTINGS, seed=seed) for seed in range(3)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def small(tmp_path_factory):
+    yield from install(tmp_path_factory.mktemp("programs"))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What every byte of RUNS should be."""
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    train(RUNS, store, devices=jax.devices()[:3])
+    return [outcome(store, a_run) for a_run in RUNS]
+
+
+@pytest.fixture(autouse=True)
+def one_step_at_a_time(monkeypatch):
+    """Makes the loop come up for air after every step but the first seven."""
+    monkeypatch.setattr(loop, "PORTION_SECONDS", 0.0)
+
+
+def interrupt_at(step):
+    def on_progress(event):
+        if event.step == step:
+            raise KeyboardInterrupt
+
+    return on_progress
+
+
+def checkpoint_steps(store, a_run):
+    folder = store.folder(a_run) / "checkpoints"
+    return sorted(int(path.name) for path in folder.glob("[0-9]*"))
+
+
+def test_interrupted_runs_go_on_from_where_each_of_them_was(store, undisturbed):
+    for a_run, step in ((RUNS[0], 9), (RUNS[1], 16)):
+        with pytest.raises(KeyboardInterrupt):
+            train([a_run], store, on_progress=interrupt_at(step))
+        assert checkpoint_steps(store, a_run) == [step]
+        assert store.result(a_run) is None
+    # The first waits for the third, which starts anew, and the second for both.
+    with pytest.raises(KeyboardInterrupt):
+        train(RUNS, store, on_progress=interrupt_at(12), devices=jax.devices()[:3])
+    assert [checkpoint_steps(store, r)[-1] for r in RUNS] == [12, 16, 12]
+    train(RUNS, store, devices=jax.devices()[:3])
+    assert [outcome(store, a_run) for a_run in RUNS] == undisturbed
+
+
+class Death(BaseException):
+    """Ends a process, as far as its files can tell."""
+
+
+def dying(function, dies):
+    """The function, which ends the process when it has done its work."""
+
+    def wrapper(*arguments):
+        function(*arguments)
+        if dies(*arguments):
+            raise Death
+
+    return wrapper
+
+
+def test_death_between_any_two_writes_is_healed(store, undisturbed, monkeypatch):
+    def at_weights(folder, tree):
+        return folder.name == "weights"
+
+    deaths = [
+        # With the checkpoints that are left. Metrics of a step that a checkpoint has:
+        (Handle, "append", lambda handle, rows: True, [7]),
+        # Half a checkpoint, and a whole one whose metrics are not there yet.
+        (checkpoints, "save_arrays", lambda folder, tree: True, [7]),
+        (checkpoints, "save", lambda folder, name, saved: saved.step == 14, [13, 14]),
+        # All metrics without weights, and both without a result.
+        (Handle, "append", lambda handle, rows: handle.last_step == 25, [24, 25]),
+        (checkpoints, "save_arrays", at_weights, [24, 25]),
+    ]
+    for owner, name, dies, left in deaths:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, name, dying(getattr(owner, name), dies))
+            with pytest.raises(Death):
+                train(RUNS[:1], store, checkpoint_seconds=0)
+        assert checkpoint_steps(store, RUNS[0]) == left
+        assert store.result(RUNS[0]) is None
+    with monkeypatch.context() as patch:
+        # Metrics beyond the last checkpoint, which are made again.
+        patch.setattr(Handle, "append", dying(Handle.append, lambda *row: True))
+        with pytest.raises(Death):
+            train(RUNS[1:2], store)
+    assert checkpoint_steps(store, RUNS[1]) == []
+    train(RUNS[:2], store)
+    assert [outcome(store, a_run) for a_run in RUNS[:2]] == undisturbed[:2]
+
+
+def test_damaged_checkpoint_is_passed_over(store, undisturbed, caplog):
+    with pytest.raises(KeyboardInterrupt):
+        interrupt = interrupt_at(18)
+        train(RUNS[:1], store, on_progress=interrupt, checkpoint_seconds=0)
+    last = store.folder(RUNS[0]) / "checkpoints" / "000018"
+    (last / "arrays" / "manifest.ocdbt").write_bytes(b"")
+    train(RUNS[:1], store)
+    assert f"{last} is damaged: going on from step 17." in caplog.text
+    assert outcome(store, RUNS[0]) == undisturbed[0]
+
+
+LONG = [run("adarem_s", **SETTINGS, steps=900, eval_every=3, seed=s) for s in (0, 1)]
+
+
+def train_in_process(folder, name, settings, connection):
+    """Trains LONG, and tells of every event."""
+    jax.config.update("jax_num_cpu_devices", 2)
+    for _ in install(folder / "programs"):
+        store = Store(folder / name)
+        train(LONG, store, on_progress=lambda e: connection.send(e.step), **settings)
+
+
+def test_twenty_kills_leave_no_trace(tmp_path):
+    """With SIGKILL, at random moments of the start and of training."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])  # importing JAX is the slow part
+
+    def start(name, **settings):
+        receiver, sender = context.Pipe(duplex=False)
+        arguments = (tmp_path, name, settings, sender)
+        process = context.Process(target=train_in_process, args=arguments)
+        process.start()
+        sender.close()
+        return process, receiver
+
+    def to_the_end(name):
+        process, receiver = start(name)
+        with pytest.raises(EOFError):
+            while True:
+                receiver.recv()
+        process.join()
+        assert process.exitcode == 0
+
+    to_the_end("undisturbed")
+    moments = random.Random(0)
+    reached = 0
+    for kill in range(20):
+        process, receiver = start("killed", checkpoint_seconds=0.0)
+        # A quarter of the kills hit the start, wherever it is by then. The others come
+        # after at most 9 of the 300 events of a whole run, too few to let one end.
+        for _ in range(moments.randint(1, 9) if kill % 4 else 0):
+            reached = receiver.recv()
+        time.sleep(moments.uniform(0.0, 0.1 if kill % 4 else 1.0))
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+    assert 0 < reached < 900
+    to_the_end("killed")
+    undisturbed, killed = Store(tmp_path / "undisturbed"), Store(tmp_path / "killed")
+    for a_run in LONG:
+        assert outcome(killed, a_run) == outcome(undisturbed, a_run)
