@@ -3,7 +3,7 @@
 import pathlib
 from collections.abc import Mapping
 
-from experiments.claims import document, figures, report
+from experiments.claims import figures, report
 from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement
 from experiments.commands import main
@@ -37,16 +37,13 @@ def show(judgement: Judgement) -> None:
     """Shows a claim with its numbers, its verdict and its figure."""
     from IPython import display
 
-    blocks: list[document.Block] = [
-        document.Text(f"**{judgement.claim.id}: {judgement.verdict}**"),
-        document.Text(judgement.claim.statement),
-    ]
+    claim = judgement.claim
+    parts = [f"**{claim.id}: {judgement.verdict}**", claim.statement]
     if judgement.evidence is not None:
-        blocks.append(report.numbers(judgement))
+        parts.append(report.table(report.numbers(judgement)))
     if judgement.findings:
-        blocks.append(report.findings(judgement))
-    text = document.to_markdown(blocks, pathlib.Path())
-    display.display(display.Markdown(text))
-    if judgement.claim.figure is not None and judgement.evidence is not None:
-        drawing = judgement.claim.figure.draw(judgement.evidence)
+        parts.append(report.table(report.findings(judgement)))
+    display.display(display.Markdown("\n\n".join(map(str.rstrip, parts)) + "\n"))
+    if claim.figure is not None and judgement.evidence is not None:
+        drawing = claim.figure.draw(judgement.evidence)
         display.display(display.Image(figures.png(drawing)))

@@ -1,9 +1,6 @@
 """Which optimizer when: what the claims have shown of each, in a line."""
 
 import dataclasses
-import pathlib
-
-from experiments.claims.document import Link, TableBlock
 
 DISSECTING, MAS, ADAREM = "Dissecting Adam", "MaS", "AdaRem"
 
@@ -124,34 +121,3 @@ ENTRIES = (
         claims=("ar-hb", "ar-hb-transfer"),
     ),
 )
-
-
-def table(page: pathlib.Path | None = None) -> TableBlock:
-    """One row an optimizer, which leads to its evidence.
-
-    Args:
-      page: the report, None if the table is part of it.
-    """
-    return TableBlock(
-        head=(
-            "optimizer",
-            "update, times −rate",
-            "bytes",
-            "use it when",
-            "not when",
-            "source",
-            "evidence",
-        ),
-        rows=tuple(
-            (
-                entry.name,
-                entry.update,
-                entry.state,
-                entry.use,
-                entry.avoid,
-                entry.source,
-                tuple(Link(claim, page) for claim in entry.claims),
-            )
-            for entry in ENTRIES
-        ),
-    )

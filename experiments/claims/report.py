@@ -1,23 +1,17 @@
-"""The ledger as a document: what every claim says, what was measured and decided."""
+"""The report on all claims, from the stored results: Markdown from one template."""
 
 import functools
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
-from experiments.claims import calculations, guide, values
+import jinja2
+
+from experiments.claims import calculations, guide
 from experiments.claims import judge as ledger
 from experiments.claims.calculations import Calculated
 from experiments.claims.claim import Calculation, Claim, Study, Table, Training
-from experiments.claims.document import (
-    Block,
-    Code,
-    Heading,
-    Image,
-    Items,
-    Link,
-    TableBlock,
-    Text,
-)
 from experiments.claims.intervals import interval
 from experiments.claims.judge import Judgement
 from experiments.claims.rate_search import Found
@@ -27,30 +21,14 @@ from experiments.runs.summary import Summary
 COMMAND = "python -m experiments reproduce {}"
 FEW = 6  # values that fit into a row
 
+Judged = Sequence[tuple[Study, Sequence[Judgement]]]
 
-def document(
-    judgements: Sequence[tuple[Study, Sequence[Judgement]]],
-    place: pathlib.Path,
-) -> list[Block]:
-    """The whole report.
 
-    Args:
-      judgements: the claims of every study, judged.
-      place: folder of the tables and figures from which they were judged.
-    """
-    every = [j for _, some in judgements for j in some]
-    blocks: list[Block] = [
-        Heading(1, "What the papers claim, and what became of it"),
-        Text(_total(every, judgements, place)),
-        overview(every),
-        Heading(2, "Which optimizer when"),
-        guide.table(),
-    ]
-    for study, some in judgements:
-        blocks.append(Heading(2, study.title))
-        for judgement in some:
-            blocks += _section(judgement, place / study.name)
-    return blocks
+class Rows(NamedTuple):
+    """A table: its head and its rows."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
 
 
 def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
@@ -67,32 +45,61 @@ def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
     return ledger.judge(claim, functools.partial(results.load, folder), table)
 
 
-def overview(judgements: Sequence[Judgement]) -> TableBlock:
-    """One row a claim."""
-    return TableBlock(
-        head=("claim", "what is said", "published", "measured", "verdict"),
-        rows=tuple(
-            (
-                Link(j.claim.id),
-                j.claim.statement,
-                _brief(values.published(j)),
-                _brief(values.measured(j)),
-                str(j.verdict),
-            )
-            for j in judgements
-        ),
+def markdown(judged: Judged, place: pathlib.Path, beside: pathlib.Path) -> str:
+    """The whole report.
+
+    Args:
+      judged: the claims of every study, judged.
+      place: folder of the tables and figures from which they were judged.
+      beside: folder of the file that it is for; images are linked from there.
+    """
+
+    def figure(study: Study, judgement: Judgement) -> str | None:
+        if judgement.claim.figure is None or judgement.evidence is None:
+            return None
+        image = figure_path(place / study.name, judgement.claim)
+        return relative(image, beside) if image.exists() else None
+
+    def origin(study: Study, judgement: Judgement) -> list[str]:
+        return [*_origin(judgement, place / study.name), *_searches(judgement)]
+
+    every = [j for _, some in judged for j in some]
+    return (
+        _TEMPLATES.get_template("report.md.jinja")
+        .render(
+            totals=_total(judged, place),
+            judgements=every,
+            entries=guide.ENTRIES,
+            studies=judged,
+            numbers=numbers,
+            findings=findings,
+            origin=origin,
+            command=COMMAND,
+            figure=figure,
+        )
+        .rstrip()
+        + "\n"
     )
 
 
-def verdicts(judgements: Sequence[Judgement], page: pathlib.Path) -> TableBlock:
+def optimizers(page: str) -> str:
+    """The table of optimizers, which leads to the report on this page."""
+    return _tables().optimizers(guide.ENTRIES, page)
+
+
+def verdicts(judgements: Sequence[Judgement], page: str) -> str:
     """One short row a claim, which leads to its section in the report on this page."""
-    return TableBlock(
-        head=("claim", "what is said", "verdict"),
-        rows=tuple(
-            (Link(j.claim.id, page), j.claim.statement, str(j.verdict))
-            for j in judgements
-        ),
-    )
+    return _tables().verdicts(judgements, page)
+
+
+def table(rows: Rows) -> str:
+    """A table as Markdown."""
+    return _tables().table(*rows)
+
+
+def relative(path: pathlib.Path, beside: pathlib.Path) -> str:
+    """How a page in this folder links to a file."""
+    return pathlib.Path(os.path.relpath(path, beside)).as_posix()
 
 
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
@@ -101,34 +108,31 @@ def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
     return folder / f"{claim.figure.name}.png"
 
 
-def _brief(parts: Sequence[str]) -> str:
-    return f"{len(parts)} values" if len(parts) > FEW else "; ".join(parts)
-
-
-def numbers(judgement: Judgement) -> TableBlock:
+def numbers(judgement: Judgement) -> Rows:
     """One row a label: what was measured, and what was published of it."""
     claim, evidence = judgement.claim, judgement.evidence
     assert evidence is not None
+    digits = _digits(claim)
     more = claim.trial.also if isinstance(claim.trial, Training) else ()
-    head = ["", values.quantity(claim)]
+    head = ["", _quantity(claim)]
     if claim.published:
         head += ["published", f"within {claim.tolerance:g}"]
     rows = []
     for label, value in evidence.values.items():
-        row = [label, value.text(values.digits(claim))]
+        row = [label, value.text(digits)]
         if label in claim.published:
             again = "yes" if judgement.reproduced(label) else "no"
-            row += [values.short(claim.published[label], values.digits(claim)), again]
+            row += [_short(claim.published[label], digits), again]
         elif claim.published:
             row += ["", ""]
         for one in more:
             over_seeds = [one.of(summary) for summary in evidence.runs[label]]
             row.append(interval(over_seeds).text(one.digits))
         rows.append(tuple(row))
-    return TableBlock(head=(*head, *(one.name for one in more)), rows=tuple(rows))
+    return Rows((*head, *(one.name for one in more)), tuple(rows))
 
 
-def findings(judgement: Judgement) -> TableBlock:
+def findings(judgement: Judgement) -> Rows:
     """One row a condition of the rule, with what was found if the claim was tried."""
     found = {finding.condition.text: finding for finding in judgement.findings}
     rows = []
@@ -138,33 +142,64 @@ def findings(judgement: Judgement) -> TableBlock:
         if finding:
             outcome = (f"{finding.value:.4g}", "yes" if finding.holds else "no")
         rows.append((condition.text, *outcome))
-    return TableBlock(head=("the rule", "measured", "met"), rows=tuple(rows))
+    return Rows(("the rule", "measured", "met"), tuple(rows))
 
 
-def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
-    claim, evidence = judgement.claim, judgement.evidence
-    blocks: list[Block] = [
-        Heading(3, claim.id),
-        Text(f"{claim.source}: {claim.statement}"),
-        Text(f"Verdict: {judgement.verdict}."),
-        Text(f"Protocol: {claim.protocol}."),
-    ]
-    if evidence is not None:
-        blocks.append(numbers(judgement))
-    elif claim.published:
-        blocks.append(Text(f"Published: {'; '.join(values.published(judgement))}."))
-    blocks.append(findings(judgement))
-    items = _origin(judgement, folder)
-    if evidence is not None:
-        items += [_search(claim, label, f) for label, f in evidence.searches.items()]
-    if items:
-        blocks.append(Items(tuple(items)))
-    blocks.append(Code(COMMAND.format(claim.id)))
-    if claim.figure is not None and evidence is not None:
-        image = figure_path(folder, claim)
-        if image.exists():
-            blocks.append(Image(image, claim.source))
-    return blocks
+def _digits(claim: Claim) -> int:
+    """How many are shown after the point."""
+    trial = claim.trial
+    return trial.digits if isinstance(trial, Calculation) else trial.quantity.digits
+
+
+def _quantity(claim: Claim) -> str:
+    """What the claim's values are."""
+    trial = claim.trial
+    return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
+
+
+def _published(judgement: Judgement) -> list[str]:
+    """The published values, each with its label."""
+    digits, values = _digits(judgement.claim), judgement.claim.published
+    return [f"{label}: {_short(value, digits)}" for label, value in values.items()]
+
+
+def _measured(judgement: Judgement) -> list[str]:
+    """The measured values, each with its label and its interval if it has one."""
+    if judgement.evidence is None:
+        return []
+    digits, values = _digits(judgement.claim), judgement.evidence.values
+    return [f"{label}: {value.text(digits)}" for label, value in values.items()]
+
+
+def _short(value: float, digits: int) -> str:
+    """A published value has the digits that could be read, not those measured."""
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _brief(parts: Sequence[str]) -> str:
+    return f"{len(parts)} values" if len(parts) > FEW else "; ".join(parts)
+
+
+def _cell(text: object) -> str:
+    return str(text).replace("|", "\\|")
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.filters |= {
+    "cell": _cell,
+    "brief": _brief,
+    "published": _published,
+    "measured": _measured,
+}
+
+
+def _tables() -> Any:
+    return _TEMPLATES.get_template("tables.md.jinja").module
 
 
 def _origin(judgement: Judgement, folder: pathlib.Path) -> list[str]:
@@ -204,15 +239,12 @@ def _summaries(judgement: Judgement) -> Mapping[object, Summary]:
     return {summary.run: summary for summary in every}
 
 
-def _total(
-    every: Sequence[Judgement],
-    judgements: Sequence[tuple[Study, Sequence[Judgement]]],
-    place: pathlib.Path,
-) -> str:
+def _total(judged: Judged, place: pathlib.Path) -> str:
+    every = [j for _, some in judged for j in some]
     summaries = {r: s for j in every for r, s in _summaries(j).items()}
     calculated = [
         found
-        for study, some in judgements
+        for study, some in judged
         for judgement in some
         if judgement.evidence is not None
         and (found := _calculated(judgement, place / study.name)) is not None
@@ -227,6 +259,12 @@ def _total(
         f"training runs and {len(calculated)} calculations, {seconds / 3600:.1f} hours "
         f"of computing."
     )
+
+
+def _searches(judgement: Judgement) -> list[str]:
+    """Which learning rates were tried, and which of them came out best."""
+    found = judgement.evidence.searches if judgement.evidence else {}
+    return [_search(judgement.claim, label, f) for label, f in found.items()]
 
 
 def _search(claim: Claim, label: str, found: Found) -> str:

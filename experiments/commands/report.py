@@ -4,9 +4,8 @@ import pathlib
 import sys
 from collections.abc import Mapping
 
-from experiments.claims import document, guide, report
+from experiments.claims import page, report
 from experiments.claims.claim import Study
-from experiments.claims.document import TableBlock
 from experiments.claims.judge import Judgement
 from experiments.commands import options
 from experiments.errors import ConfigError
@@ -31,20 +30,19 @@ def run(options: options.Report) -> int:
         raise ConfigError(
             f"tables must come with an output to lead to, got {options.tables} alone."
         )
-    judgements = judge(options.results)
-    blocks = report.document(judgements, options.results)
+    judged = judge(options.results)
     if options.output is None:
-        sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
+        sys.stdout.write(report.markdown(judged, options.results, pathlib.Path()))
         return 0
-    if suffix == ".html":
-        texts = {options.output: document.to_html(blocks)}
-    else:
-        texts = {options.output: document.to_markdown(blocks, options.output.parent)}
+    folder = options.output.parent
+    text = report.markdown(judged, options.results, folder)
+    texts = {options.output: page.page(text, folder) if suffix == ".html" else text}
     if options.tables is not None:
-        every = [j for _, some in judgements for j in some]
+        link = report.relative(options.output, options.tables.parent)
+        every = [j for _, some in judged for j in some]
         tables = {
-            "optimizers": guide.table(options.output),
-            "verdicts": report.verdicts(every, options.output),
+            "optimizers": report.optimizers(link),
+            "verdicts": report.verdicts(every, link),
         }
         texts[options.tables] = _with_tables(options.tables, tables)
     for path, text in texts.items():
@@ -60,7 +58,7 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     ]
 
 
-def _with_tables(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> str:
+def _with_tables(path: pathlib.Path, tables: Mapping[str, str]) -> str:
     """The text of a file with these tables in the place of earlier ones."""
     try:
         text = path.read_bytes().decode()
@@ -75,6 +73,5 @@ def _with_tables(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> str:
                 f"tables must be an existing text file with {begin!r} and then "
                 f"{end!r}, got {path}."
             )
-        rows = document.to_markdown([table], path.parent)
-        text = f"{before}{begin}\n{rows}{end}{after}"
+        text = f"{before}{begin}\n{table}{end}{after}"
     return text

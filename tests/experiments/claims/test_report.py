@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.claims import calculations, document, judge, report, rules
+from experiments.claims import calculations, judge, page, report, rules
 from experiments.claims.claim import Calculation, Claim
 from experiments.claims.intervals import Interval
 from experiments.errors import RunError
@@ -30,13 +30,9 @@ def stored(tmp_path):
     return tmp_path
 
 
-def blocks(folder):
-    judgement = report.judge(CLAIM, folder / STUDY.name)
-    return report.document([(STUDY, [judgement])], folder)
-
-
 def written(folder):
-    return document.to_markdown(blocks(folder), folder)
+    judgement = report.judge(CLAIM, folder / STUDY.name)
+    return report.markdown([(STUDY, [judgement])], folder, folder)
 
 
 def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
@@ -69,19 +65,20 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
 
 def test_the_page_needs_nothing_but_itself(stored):
     (stored / "tiny/figure.png").write_bytes(b"picture")
-    page = document.to_html(blocks(stored))
-    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in page
-    assert "MaS is as good as Adam | and better than SGD." in page
-    assert "<td>holds</td>" in page
-    assert '<a href="#tiny-1">tiny-1</a>' in page and '<h3 id="tiny-1">' in page
+    text = page.page(written(stored), stored)
+    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in text
+    assert "MaS is as good as Adam | and better than SGD." in text
+    assert "<td>holds</td>" in text
+    assert '<a href="#tiny-1">tiny-1</a>' in text and '<h3 id="tiny-1">' in text
     for outside in ("http", "<script", "url("):
-        assert outside not in page
+        assert outside not in text
 
 
-def test_the_page_escapes_what_it_shows():
-    page = document.to_html([document.Heading(1, "a < b"), document.Text("<i> & co")])
-    assert '<h1 id="a--b">a &lt; b</h1>' in page
-    assert "<p>&lt;i&gt; &amp; co</p>" in page
+def test_the_page_has_a_title_and_escapes_what_it_shows(tmp_path):
+    text = page.page("# a < b\n\nthis & that\n", tmp_path)
+    assert "<title>a &lt; b</title>" in text
+    assert '<h1 id="a--b">a &lt; b</h1>' in text
+    assert "<p>this &amp; that</p>" in text
 
 
 def test_a_claim_without_evidence_has_no_figure(stored):
@@ -108,9 +105,7 @@ def test_a_variant_has_the_step_size_of_what_was_searched(tmp_path):
     trial = dataclasses.replace(SEARCHED.trial, tuned=tuned)
     claim = dataclasses.replace(SEARCHED, trial=trial)
     judgement = judge.judge(claim, trained, lambda claim_id: None)
-    text = document.to_markdown(
-        report.document([(STUDY, [judgement])], tmp_path), tmp_path
-    )
+    text = report.markdown([(STUDY, [judgement])], tmp_path, tmp_path)
     assert "\n- Step sizes tried for SGD: " in text
     assert "\n- Step size of signs: 0.3, that of SGD.\n" in text
     assert "tried for signs" not in text
