@@ -7,7 +7,7 @@ from experiments.claims import figures, report
 from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement
 from experiments.commands import main
-from experiments.commands.options import RESULTS
+from experiments.commands.report import RESULTS
 
 
 def judge(

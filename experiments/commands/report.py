@@ -1,22 +1,48 @@
 """`report`: the ledger, from the tables of results alone."""
 
+import dataclasses
 import pathlib
 import sys
 from collections.abc import Mapping
+from typing import Annotated
 
-from experiments.claims import page, report
+from tyro.conf import arg
+
+from experiments.claims import report
 from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement
-from experiments.commands import options
+from experiments.commands.train import Path
 from experiments.errors import ConfigError
 from experiments.runs import outputs
-from experiments.studies import catalogue
+
+# The results that come with the code.
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
 # Around a table in a file that has more to say.
 BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
 
 
-def run(options: options.Report) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Writes the ledger: every claim, what was measured, and the verdict.
+
+    Example: python -m experiments report --output report.html
+
+    Attributes:
+      results: folder of tables of results, as `reproduce` writes them (default: those
+        that come with the code).
+      output: file for the report, one page of HTML if it ends in .html, else Markdown;
+        without it the report is printed.
+      tables: file, as README.md, whose table of optimizers, of verdicts or both is
+        brought up to date; comments around it tell where. It leads to the output.
+    """
+
+    results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS
+    output: Path = None
+    tables: Path = None
+
+
+def run(options: Report) -> int:
     """Judges all claims and writes the report."""
     if not options.results.is_dir():
         raise ConfigError(
@@ -36,6 +62,8 @@ def run(options: options.Report) -> int:
         return 0
     folder = options.output.parent
     text = report.markdown(judged, options.results, folder)
+    from experiments.claims import page
+
     texts = {options.output: page.page(text, folder) if suffix == ".html" else text}
     if options.tables is not None:
         link = report.relative(options.output, options.tables.parent)
@@ -52,6 +80,8 @@ def run(options: options.Report) -> int:
 
 def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     """All claims of all studies, from the tables in this folder."""
+    from experiments.studies import catalogue
+
     return [
         (study, [report.judge(claim, results / study.name) for claim in study.claims])
         for study in catalogue.STUDIES
@@ -59,19 +89,23 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
 
 
 def _with_tables(path: pathlib.Path, tables: Mapping[str, str]) -> str:
-    """The text of a file with these tables in the place of earlier ones."""
+    """The text of a file with those of the tables that it has marks for."""
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         text = ""
-    for name, table in tables.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        before, begun, rest = text.partition(begin)
+    marks = {name: (BEGIN.format(name), END.format(name)) for name in tables}
+    marked = [name for name, (begin, _) in marks.items() if begin in text]
+    for name in marked:
+        begin, end = marks[name]
+        before, _, rest = text.partition(begin)
         _, ended, after = rest.partition(end)
-        if not begun or not ended:
-            raise ConfigError(
-                f"tables must be an existing text file with {begin!r} and then "
-                f"{end!r}, got {path}."
-            )
-        text = f"{before}{begin}\n{table}{end}{after}"
+        if not ended:
+            raise ConfigError(f"tables must have {end!r} after {begin!r}, got {path}.")
+        text = f"{before}{begin}\n{tables[name]}{end}{after}"
+    if not marked:
+        pairs = " or ".join(f"{begin!r} and {end!r}" for begin, end in marks.values())
+        raise ConfigError(
+            f"tables must be an existing text file with {pairs}, got {path}."
+        )
     return text

@@ -145,7 +145,8 @@ def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str,
     ranges = {} if optimizer.name in optax_sign.__all__ else RANGES
     for name, value in options.items():
         if name not in arguments:
-            raise unknown(f"option of {optimizer.name}", name, arguments)
+            valid = ("learning_rate", *arguments)
+            raise unknown(f"option of {optimizer.name}", name, valid)
         allowed = _not_allowed(name, value, arguments[name], ranges.get(name))
         if allowed:
             raise ConfigError(

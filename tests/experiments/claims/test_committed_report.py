@@ -5,8 +5,7 @@ import shutil
 
 from experiments.claims import report
 from experiments.commands.main import main
-from experiments.commands.options import RESULTS
-from experiments.commands.report import judge
+from experiments.commands.report import RESULTS, judge
 
 README = pathlib.Path(__file__).parents[3] / "README.md"
 

@@ -1,8 +1,7 @@
 """The guide: every optimizer, its bytes, and claims that were tried."""
 
 from experiments.claims import guide
-from experiments.commands.options import RESULTS
-from experiments.commands.report import judge
+from experiments.commands.report import RESULTS, judge
 from tests.catalogue import OPTIMIZERS
 from tests.test_public_surface import READY
 

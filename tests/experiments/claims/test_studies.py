@@ -10,7 +10,7 @@ from flax import nnx
 from experiments.claims import calculations, rate_search, report
 from experiments.claims import judge as ledger
 from experiments.claims.claim import Training
-from experiments.commands.options import RESULTS
+from experiments.commands.report import RESULTS
 from experiments.errors import ConfigError
 from experiments.networks import mlp_and_cnns
 from experiments.runs import config, identity

@@ -142,11 +142,15 @@ def test_tables_are_written_between_their_marks_only(command, tmp_path, tiny_stu
     assert "earlier" not in text
     assert command(*line) == (0, "", "")
     assert page.read_text() == text
-    page.write_text("No marks.")
-    code, out, error = command(*line)
-    assert (code, out) == (2, "")
-    assert_one_sentence(error.rstrip("\n"))
-    assert page.read_text() == "No marks."
+    page.write_text(f"{second}\n{second_end}\n")
+    assert command(*line) == (0, "", "")
+    assert page.read_text().startswith(f"{second}\n| claim |")
+    for unmarked in ("No marks.", f"{first}\nNo end."):
+        page.write_text(unmarked)
+        code, out, error = command(*line)
+        assert (code, out) == (2, "")
+        assert_one_sentence(error.rstrip("\n"))
+        assert page.read_text() == unmarked
 
 
 def test_report_as_a_page_has_its_figures_inside(command, tmp_path, tiny_study):
