@@ -38,11 +38,12 @@ def show(judgement: Judgement) -> None:
     from IPython import display
 
     claim = judgement.claim
-    parts = [f"**{claim.id}: {judgement.verdict}**", claim.statement]
+    parts = [f"{claim.id} {report.verdict(judgement, '**')}", claim.statement]
     if judgement.evidence is not None:
+        parts.append(report.seeds(judgement))
         parts.append(report.table(report.numbers(judgement)))
     if judgement.findings:
-        parts.append(report.table(report.findings(judgement)))
+        parts.append(report.table(report.parts(judgement)))
     display.display(display.Markdown("\n\n".join(map(str.rstrip, parts)) + "\n"))
     if claim.figure is not None and judgement.evidence is not None:
         drawing = claim.figure.draw(judgement.evidence)

@@ -2,8 +2,6 @@
 
 import dataclasses
 
-DISSECTING, MAS, ADAREM = "Dissecting Adam", "MaS", "AdaRem"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -15,7 +13,6 @@ class Entry:
       state: bytes for each float32 weight.
       use: when to use it.
       avoid: when not.
-      source: where it comes from.
       claims: the evidence for both, if there is any.
     """
 
@@ -24,7 +21,6 @@ class Entry:
     state: str
     use: str
     avoid: str
-    source: str
     claims: tuple[str, ...]
 
 
@@ -35,7 +31,6 @@ ENTRIES = (
         state="0",
         use="nothing can be stored, and curvatures differ much between weights",
         avoid="curvatures are alike or not along the weights, or signs mislead (da-l2)",
-        source=DISSECTING,
         claims=("da-2", "da-l2"),
     ),
     Entry(
@@ -44,7 +39,6 @@ ENTRIES = (
         state="4",
         use="signs mislead (da-l2), or half of Adam's state is to do for an LSTM",
         avoid="the network is a CNN: signs end clearly lower",
-        source=DISSECTING,
         claims=("da-l2", "da-5a", "da-5c-p4"),
     ),
     Entry(
@@ -53,7 +47,6 @@ ENTRIES = (
         state="4",
         use="Adam works and its state is too large, as on a CNN",
         avoid="the network is an LSTM (one seed), or signs mislead (da-l2)",
-        source=DISSECTING,
         claims=("da-5a", "da-5c-p4", "da-l2"),
     ),
     Entry(
@@ -62,7 +55,6 @@ ENTRIES = (
         state="4",
         use="as m_ssd; its default rate does for an MLP and a CNN",
         avoid="as m_ssd; other networks want a rate of their own",
-        source=MAS,
         claims=("mas-1", "mas-2", "mas-1-tuned", "mas-2-tuned", "ar-hb"),
     ),
     Entry(
@@ -71,7 +63,6 @@ ENTRIES = (
         state="8; 4 with the variance of the mini-batch",
         use="gradients and noise are known well, and the rate is to stay constant",
         avoid="m_svag will do: on a CNN its loss ends lower",
-        source=DISSECTING,
         claims=("da-thm", "da-l1", "da-7"),
     ),
     Entry(
@@ -80,7 +71,6 @@ ENTRIES = (
         state="8",
         use="signs mislead (da-l2), and m_sgd will not do",
         avoid="m_sgd will do: no worse on a CNN, about even on an LSTM",
-        source=DISSECTING,
         claims=("da-l2", "da-5c-p4", "da-5b", "da-8"),
     ),
     Entry(
@@ -89,7 +79,6 @@ ENTRIES = (
         state="8",
         use="one β, no ε and an unbiased variance are wanted",
         avoid="Adam will do: at its rate adam_star ends higher on a CNN",
-        source=DISSECTING,
         claims=("da-3", "da-l1", "da-7"),
     ),
     Entry(
@@ -99,7 +88,6 @@ ENTRIES = (
         use="steps of SGD are to gain by a bounded factor only, never negative",
         avoid="momentum or Adam will do: it oscillates more and ends no better; "
         "on an LSTM it is far behind",
-        source=ADAREM,
         claims=("ar-b", "ar-t", "ar-q", "ar-4", "ar-4-wide", "ar-3"),
     ),
     Entry(
@@ -108,7 +96,6 @@ ENTRIES = (
         state="4",
         use="weights that a normalisation follows are to keep their norm",
         avoid="a gain over SGD with momentum is hoped for, or nothing normalises",
-        source=ADAREM,
         claims=("ar-slr", "ar-5"),
     ),
     Entry(
@@ -117,7 +104,6 @@ ENTRIES = (
         state="its direction's",
         use="Adam's rate is to carry over to a wider network, at a higher loss",
         avoid="mas will do, whose own rate carried over; never for biases and scales",
-        source="Hyperball",
         claims=("ar-hb", "ar-hb-transfer"),
     ),
 )

@@ -3,42 +3,77 @@
 import base64
 import html
 import pathlib
+import re
+from collections.abc import Iterable, Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 from mdit_py_plugins.anchors import anchors_plugin
 
-# Readable on a telephone, in the dark and on paper; no script, nothing from elsewhere.
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto;
-       padding: 0 1rem; }
-table { border-collapse: collapse; display: block; font-size: 0.9rem;
-        overflow-x: auto; }
-th, td { border-bottom: 1px solid #8886; padding: 0.3rem 0.7rem; text-align: left;
-         vertical-align: top; }
-img { max-width: 100%; background: white; }
-code { overflow-wrap: anywhere; }
-"""
+STYLE = pathlib.Path(__file__).with_name("page.css")
+
+# How verdicts begin, and the class by which they are coloured and chosen from.
+CLASSES = {"✓": "yes", "✗": "no", "○": "open"}
+VERDICT = re.compile("([✓✗○]) (holds|does not hold|not tried|met|not met)")
+
+CHOICES = {
+    "all": "all claims",
+    "yes": "✓ hold",
+    "no": "✗ do not",
+    "open": "○ not tried",
+}
 
 
 def page(markdown: str, folder: pathlib.Path) -> str:
-    """A page with its images inside.
+    """A page with its images inside; its headings make sections.
 
     Args:
       markdown: its text, which begins with the title.
       folder: from which images are linked.
     """
     parser = MarkdownIt("commonmark").enable("table").use(anchors_plugin, max_level=3)
+    parser.add_render_rule("text", _text)
     tokens = parser.parse(markdown)
     parts = (part for token in tokens for part in token.children or ())
     for image in (part for part in parts if part.type == "image"):
         data = (folder / str(image.attrGet("src"))).read_bytes()
         inside = base64.b64encode(data).decode()
         image.attrSet("src", f"data:image/png;base64,{inside}")
-    title = html.escape(tokens[1].content)
+    body = parser.renderer.render(list(_in_sections(tokens)), parser.options, {})
+    choices = "".join(
+        f'<label><input type="radio" name="show" id="only-{name}"'
+        f"{' checked' if name == 'all' else ''}> {text}</label>"
+        for name, text in CHOICES.items()
+    )
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n"
-        f"{parser.renderer.render(tokens, parser.options, {})}</body>\n</html>\n"
+        f"<title>{html.escape(tokens[1].content)}</title>\n"
+        f"<style>\n{STYLE.read_text()}</style>\n</head>\n<body>\n"
+        f'<form id="show">{choices}</form>\n{body}</body>\n</html>\n'
+    )
+
+
+def _in_sections(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Puts what follows a heading into a section, up to the next of its level."""
+    open_levels: list[str] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            while open_levels and open_levels[-1] >= token.tag:
+                open_levels.pop()
+                yield Token("html_block", "", 0, content="</section>\n")
+            name, level = token.attrGet("id"), token.tag.removeprefix("h")
+            start = f'<section class="level-{level}" id="{name}">\n'
+            yield Token("html_block", "", 0, content=start)
+            token.attrs.pop("id", None)
+            open_levels.append(token.tag)
+        yield token
+    yield Token("html_block", "", 0, content="</section>\n" * len(open_levels))
+
+
+def _text(self, tokens, index, options, env) -> str:
+    """Text, with the verdicts in it marked."""
+    return VERDICT.sub(
+        lambda found: f'<span class="{CLASSES[found[1]]}">{found[0]}</span>',
+        html.escape(tokens[index].content, quote=False),
     )

@@ -1,25 +1,33 @@
 """The report on all claims, from the stored results: Markdown from one template."""
 
 import functools
+import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jinja2
+from mdit_py_plugins.anchors.index import slugify
 
 from experiments.claims import calculations, guide
 from experiments.claims import judge as ledger
 from experiments.claims.calculations import Calculated
-from experiments.claims.claim import Calculation, Claim, Study, Table, Training
-from experiments.claims.intervals import interval
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Study,
+    Table,
+    Training,
+)
+from experiments.claims.intervals import FEWEST, interval
 from experiments.claims.judge import Judgement
 from experiments.claims.rate_search import Found
 from experiments.runs import summary as results
 from experiments.runs.summary import Summary
 
-COMMAND = "python -m experiments reproduce {}"
-FEW = 6  # values that fit into a row
+MARKS = {"holds": "✓", "does not hold": "✗", "not tried": "○"}
 
 Judged = Sequence[tuple[Study, Sequence[Judgement]]]
 
@@ -61,25 +69,35 @@ def markdown(judged: Judged, place: pathlib.Path, beside: pathlib.Path) -> str:
         return relative(image, beside) if image.exists() else None
 
     def origin(study: Study, judgement: Judgement) -> list[str]:
-        return [*_origin(judgement, place / study.name), *_searches(judgement)]
+        calculated = _calculated(judgement, place / study.name)
+        runs = list(_summaries(judgement).values())
+        return [*_origin(calculated, runs), *_searches(judgement)]
 
     every = [j for _, some in judged for j in some]
-    return (
-        _TEMPLATES.get_template("report.md.jinja")
-        .render(
-            totals=_total(judged, place),
-            judgements=every,
-            entries=guide.ENTRIES,
-            studies=judged,
-            numbers=numbers,
-            findings=findings,
-            origin=origin,
-            command=COMMAND,
-            figure=figure,
-        )
-        .rstrip()
-        + "\n"
+    runs = {run: summary for j in every for run, summary in _summaries(j).items()}
+    calculated = [
+        found
+        for study, some in judged
+        for judgement in some
+        if (found := _calculated(judgement, place / study.name)) is not None
+    ]
+    seconds = sum(summary.result.seconds for summary in runs.values())
+    text = _TEMPLATES.get_template("report.md.jinja").render(
+        judgements=every,
+        studies=judged,
+        entries=guide.ENTRIES,
+        runs=len(runs),
+        calculations=len(calculated),
+        seconds=seconds + sum(found.seconds for found in calculated),
+        smoothing=results.SMOOTHING,
+        figure=figure,
+        origin=origin,
+        numbers=numbers,
+        parts=parts,
+        published=published,
+        seeds=seeds,
     )
+    return text.rstrip() + "\n"
 
 
 def optimizers(page: str) -> str:
@@ -114,7 +132,7 @@ def numbers(judgement: Judgement) -> Rows:
     assert evidence is not None
     digits = _digits(claim)
     more = claim.trial.also if isinstance(claim.trial, Training) else ()
-    head = ["", _quantity(claim)]
+    head = ["optimizer" if evidence.runs else "case", _quantity(claim)]
     if claim.published:
         head += ["published", f"within {claim.tolerance:g}"]
     rows = []
@@ -132,17 +150,65 @@ def numbers(judgement: Judgement) -> Rows:
     return Rows((*head, *(one.name for one in more)), tuple(rows))
 
 
-def findings(judgement: Judgement) -> Rows:
-    """One row a condition of the rule, with what was found if the claim was tried."""
+def parts(judgement: Judgement) -> Rows:
+    """One row a part of the claim's rule: what it asks for, and what was found."""
     found = {finding.condition.text: finding for finding in judgement.findings}
     rows = []
     for condition in judgement.claim.rule:
         finding = found.get(condition.text)
-        outcome = ("", "not tried")
+        value, met = "", f"{MARKS['not tried']} not tried"
         if finding:
-            outcome = (f"{finding.value:.4g}", "yes" if finding.holds else "no")
-        rows.append((condition.text, *outcome))
-    return Rows(("the rule", "measured", "met"), tuple(rows))
+            value = f"{finding.value:.4g}"
+            met = "✓ met" if finding.holds else "✗ not met"
+        rows.append((condition.text, value, _allowed(condition), met))
+    return Rows(("what must be true", "measured", "allowed", "met"), tuple(rows))
+
+
+def verdict(judgement: Judgement, emphasis: str = "") -> str:
+    """The verdict with its mark, and how many parts of the claim were met.
+
+    Args:
+      judgement: whose verdict.
+      emphasis: put around the word, as Markdown's `**`.
+    """
+    found, told = judgement.verdict, judgement.findings
+    met = sum(finding.holds for finding in told)
+    count = f"{met} of {len(told)} parts met" if len(told) > 1 else ""
+    word = f"{emphasis}{MARKS[found.word]} {found.word}{emphasis}"
+    more = "; ".join(filter(None, (count, found.why)))
+    return f"{word}: {more}" if more else word
+
+
+def seeds(judgement: Judgement) -> str:
+    """Over how many runs the numbers are means, and what ± is."""
+    assert judgement.evidence is not None
+    counts = sorted({len(runs) for runs in judgement.evidence.runs.values()})
+    if not counts:
+        values = judgement.evidence.values.values()
+        if any(value.half is not None for value in values):
+            return "Calculated: mean of the repetitions ± their 95 % interval."
+        return "Calculated."
+    if counts == [1]:
+        return "One run each, and so no interval."
+    over = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    if counts[-1] < FEWEST:
+        return f"Mean over {over} seeds."
+    return f"Mean over {over} seeds ± the 95 % interval of Student's t."
+
+
+def published(claim: Claim) -> list[str]:
+    """The published values, each with its label."""
+    digits = _digits(claim)
+    return [f"{label}: {_short(v, digits)}" for label, v in claim.published.items()]
+
+
+def _allowed(condition: Condition) -> str:
+    least, greatest = f"{condition.least:z.4g}", f"{condition.greatest:z.4g}"
+    if condition.least == -math.inf:
+        return f"≤ {greatest}"
+    if condition.greatest == math.inf:
+        return f"≥ {least}"
+    return least if least == greatest else f"{least} to {greatest}"
 
 
 def _digits(claim: Claim) -> int:
@@ -157,27 +223,9 @@ def _quantity(claim: Claim) -> str:
     return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
 
 
-def _published(judgement: Judgement) -> list[str]:
-    """The published values, each with its label."""
-    digits, values = _digits(judgement.claim), judgement.claim.published
-    return [f"{label}: {_short(value, digits)}" for label, value in values.items()]
-
-
-def _measured(judgement: Judgement) -> list[str]:
-    """The measured values, each with its label and its interval if it has one."""
-    if judgement.evidence is None:
-        return []
-    digits, values = _digits(judgement.claim), judgement.evidence.values
-    return [f"{label}: {value.text(digits)}" for label, value in values.items()]
-
-
 def _short(value: float, digits: int) -> str:
     """A published value has the digits that could be read, not those measured."""
     return f"{value:.{digits}f}".rstrip("0").rstrip(".")
-
-
-def _brief(parts: Sequence[str]) -> str:
-    return f"{len(parts)} values" if len(parts) > FEW else "; ".join(parts)
 
 
 def _cell(text: object) -> str:
@@ -190,41 +238,34 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
     undefined=jinja2.StrictUndefined,
 )
-_TEMPLATES.filters |= {
-    "cell": _cell,
-    "brief": _brief,
-    "published": _published,
-    "measured": _measured,
-}
+_TEMPLATES.filters |= {"cell": _cell, "verdict": verdict, "slug": slugify}
 
 
 def _tables() -> Any:
     return _TEMPLATES.get_template("tables.md.jinja").module
 
 
-def _origin(judgement: Judgement, folder: pathlib.Path) -> list[str]:
+def _origin(calculated: Calculated | None, runs: Sequence[Summary]) -> list[str]:
     """Where the numbers come from."""
-    if judgement.evidence is None:
-        return []
-    calculated = _calculated(judgement, folder)
     if calculated is not None:
         return [
             f"Calculated in {calculated.seconds:.1f} seconds on "
             f"{calculated.date[:10]} with {_versions(calculated.versions)}."
         ]
-    summaries = list(_summaries(judgement).values())
-    hours = sum(s.result.seconds for s in summaries) / 3600
+    if not runs:
+        return []
+    hours = sum(summary.result.seconds for summary in runs) / 3600
     took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
-    dates = sorted(s.date[:10] for s in summaries)
-    versions = sorted({_versions(s.versions) for s in summaries})
+    dates = sorted(summary.date[:10] for summary in runs)
+    versions = sorted({_versions(summary.versions) for summary in runs})
     return [
-        f"Runs: {len(summaries)}, trained in {took}, from {dates[0]} to {dates[-1]}, "
+        f"Runs: {len(runs)}, trained in {took}, from {dates[0]} to {dates[-1]}, "
         f"with {'; '.join(versions)}."
     ]
 
 
 def _calculated(judgement: Judgement, folder: pathlib.Path) -> Calculated | None:
-    if not isinstance(judgement.claim.trial, Calculation):
+    if judgement.evidence is None or judgement.evidence.runs:
         return None
     return calculations.load(folder, judgement.claim.id)
 
@@ -237,28 +278,6 @@ def _summaries(judgement: Judgement) -> Mapping[object, Summary]:
     every = [s for some in evidence.runs.values() for s in some]
     every += [s for found in evidence.searches.values() for s in found.tried.values()]
     return {summary.run: summary for summary in every}
-
-
-def _total(judged: Judged, place: pathlib.Path) -> str:
-    every = [j for _, some in judged for j in some]
-    summaries = {r: s for j in every for r, s in _summaries(j).items()}
-    calculated = [
-        found
-        for study, some in judged
-        for judgement in some
-        if judgement.evidence is not None
-        and (found := _calculated(judgement, place / study.name)) is not None
-    ]
-    seconds = sum(s.result.seconds for s in summaries.values())
-    seconds += sum(found.seconds for found in calculated)
-    words = ("holds", "does not hold", "not tried")
-    counts = {word: sum(j.verdict.word == word for j in every) for word in words}
-    return (
-        f"{len(every)} claims: {counts['holds']} hold, {counts['does not hold']} do "
-        f"not hold, {counts['not tried']} were not tried. Drawn from {len(summaries)} "
-        f"training runs and {len(calculated)} calculations, {seconds / 3600:.1f} hours "
-        f"of computing."
-    )
 
 
 def _searches(judgement: Judgement) -> list[str]:

@@ -188,11 +188,9 @@ def _show(console: Console, judgement: Judgement) -> None:
     console.print(f"{claim.id} ({claim.source}): {claim.statement}", soft_wrap=True)
     if judgement.evidence is not None:
         console.print(_numbers(judgement))
-    for finding in judgement.findings:
-        word = "yes" if finding.holds else "no"
-        console.print(
-            f"  {finding.condition.text}: {word}, {finding.value:.4g}", soft_wrap=True
-        )
+    for text, value, allowed, met in report.parts(judgement).rows:
+        said = f"{value}, allowed {allowed}" if value else f"allowed {allowed}"
+        console.print(f"  {met}: {text}: {said}", soft_wrap=True)
     console.print(f"Verdict: {judgement.verdict}", soft_wrap=True)
 
 

@@ -6,9 +6,13 @@ Adam's and MaS's directions, with and without it, on the networks and by the pro
 """
 
 from experiments.claims.claim import Claim, Condition, Evidence, Training, Tuned
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.claims.rate_search import index_of
-from experiments.claims.rules import surely_below
+from experiments.claims.rules import (
+    FINAL_LOSS,
+    LEARNING_RATE,
+    TEST_ACCURACY,
+    surely_below,
+)
 from experiments.studies.adarem.resnets import (
     ACCURACY_PANEL,
     ADAMW,

@@ -4,8 +4,12 @@ import numpy as np
 
 from experiments.claims.claim import Claim, Quantity, Training, Tuned
 from experiments.claims.panels import Panel
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
-from experiments.claims.rules import surely_below
+from experiments.claims.rules import (
+    FINAL_LOSS,
+    LEARNING_RATE,
+    TEST_ACCURACY,
+    surely_below,
+)
 from experiments.studies.adarem.resnets import (
     ADAM,
     ADAREM,

@@ -22,9 +22,15 @@ from experiments.claims.claim import (
 )
 from experiments.claims.intervals import interval
 from experiments.claims.panels import Panel
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.claims.rate_search import Search
-from experiments.claims.rules import at_least, close, surely_below
+from experiments.claims.rules import (
+    FINAL_LOSS,
+    LEARNING_RATE,
+    TEST_ACCURACY,
+    at_least,
+    close,
+    surely_below,
+)
 from experiments.runs.config import Optimizer, Run, Schedule
 
 EPOCHS, BATCH = 3, 128

@@ -9,9 +9,8 @@ import numpy as np
 
 from experiments.claims import rate_search
 from experiments.claims.claim import Claim, Quantity, Training, Tuned
-from experiments.claims.quantities import LEARNING_RATE
 from experiments.claims.rate_search import Search
-from experiments.claims.rules import surely_below
+from experiments.claims.rules import LEARNING_RATE, surely_below
 from experiments.runs.config import Optimizer, Run, Schedule
 
 STEPS = 4000

@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from experiments.claims import figures, rate_search
 from experiments.claims.claim import Claim, Condition, Drawing, Training, Tuned
 from experiments.claims.figures import Frame
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.claims.rate_search import Search
-from experiments.claims.rules import surely_below
+from experiments.claims.rules import (
+    FINAL_LOSS,
+    LEARNING_RATE,
+    TEST_ACCURACY,
+    surely_below,
+)
 from experiments.runs.config import Optimizer, Run
 
 SEARCH_SEED = 1000

@@ -78,8 +78,22 @@ def test_bounds_are_allowed_and_nan_is_not(value, holds):
     assert judge.Finding(condition, value).holds is holds
 
 
-def test_a_lead_of_nothing_is_a_bound_of_0():
-    assert surely_below("a", "b", LOSS, -0.0).text.endswith("at most 0")
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        (rules.below("a", "b"), "a below b (difference of the means)"),
+        (surely_below("a", "b", LOSS, -0.0), "a below b (final loss: upper end"),
+        (surely_below("a", "b", LOSS, -0.1), "a below b by 0.1 at least (final loss"),
+        (surely_below("a", "b", LOSS, 0.1), "a above b by 0.1 at most (final loss"),
+        (rules.at_least("a", "b", LOSS, 0.1), "a above b by 0.1 at least (final loss"),
+        (rules.at_least("a", "b", LOSS, -0.1), "a below b by 0.1 at most (final loss"),
+        (rules.at_least("a", "b", LOSS, 0.0), "a above b (final loss: mean"),
+        (rules.close("a, c", "b", LOSS, 0.1), "“a, c” within 0.1 of b (final loss"),
+        (rules.not_surely_above("a", "b", LOSS), "a not clearly above b (final loss"),
+    ],
+)
+def test_a_part_of_a_rule_is_said_in_a_sentence(condition, says):
+    assert condition.text.startswith(says)
 
 
 def test_conditions_compare_means_over_seeds():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from experiments.claims import calculations, judge, page, report, rules
-from experiments.claims.claim import Calculation, Claim
+from experiments.claims.claim import Calculation, Claim, Evidence
 from experiments.claims.intervals import Interval
 from experiments.errors import RunError
 from experiments.runs import summary as results
@@ -39,28 +39,58 @@ def test_report_shows_a_claim_with_all_that_led_to_its_verdict(stored):
     assert "![" not in written(stored)
     (stored / "tiny/figure.png").write_bytes(b"picture")
     text = written(stored)
-    row = (
-        "| [tiny-1](#tiny-1) | MaS is as good as Adam \\| and better than SGD. "
-        "| MaS: 0.5; Adam: 0.5; SGD: 0.9 "
-        "| MaS: 0.500; Adam: 0.500; SGD: 0.700 | holds |"
-    )
-    assert row in text.splitlines()
     for part in (
+        "| [tiny-1](#tiny-1) | ✓ holds: 2 of 2 parts met "
+        "| MaS is as good as Adam \\| and better than SGD. |",
+        "**[A tiny paper](#a-tiny-paper)**: 1 of 1 hold.",
         "## A tiny paper",
         "### tiny-1\n",
-        "\nVerdict: holds.\n",
+        "\n**✓ holds**: 2 of 2 parts met.\n",
         "Protocol: a hundred steps.",
-        "|  | final loss | published | within 0.04 |",
+        "Mean over 2 seeds.",
+        "| optimizer | final loss | published | within 0.04 |",
         "| SGD | 0.700 | 0.9 | no |",
-        "| final loss, SGD less MaS: at least 0.1 | 0.2 | yes |",
+        "| SGD above MaS by 0.1 at least (final loss: mean difference) "
+        "| 0.2 | ≥ 0.1 | ✓ met |",
+        "| MaS within 0.02 of Adam (final loss: mean difference) "
+        "| 0 | -0.02 to 0.02 | ✓ met |",
         "Runs: 6",
         "2026-01-02",
         "jax 0.10",
-        "    python -m experiments reproduce tiny-1",
+        "\npython -m experiments reproduce tiny-1\n",
         "![Tiny, Figure 1](tiny/figure.png)",
         "1 claims: 1 hold, 0 do not hold, 0 were not tried. Drawn from 6 training runs",
     ):
         assert part in text
+
+
+def test_a_claim_is_told_part_by_part(stored):
+    for run in RUNS["SGD"]:
+        results.save(stored / "tiny", summary(run, 0.55))
+    text = written(stored)
+    assert "\n**✗ does not hold**: 1 of 2 parts met.\n" in text
+    assert "(final loss: mean difference) | 0 | -0.02 to 0.02 | ✓ met |" in text
+    assert "(final loss: mean difference) | 0.05 | ≥ 0.1 | ✗ not met |" in text
+
+
+@pytest.mark.parametrize(
+    ("counts", "says"),
+    [
+        ((1, 1), "One run each, and so no interval."),
+        ((2, 2), "Mean over 2 seeds."),
+        ((3, 5), "Mean over 3 to 5 seeds ± the 95 % interval of Student's t."),
+    ],
+)
+def test_means_say_what_they_are_over(counts, says):
+    runs = {
+        label: [summary(dataclasses.replace(RUNS["MaS"][0], seed=s)) for s in range(n)]
+        for label, n in zip("ab", counts, strict=True)
+    }
+    evidence = Evidence(values={}, runs=runs)
+    judgement = judge.Judgement(
+        claim=CLAIM, verdict=judge.Verdict("holds"), evidence=evidence
+    )
+    assert report.seeds(judgement) == says
 
 
 def test_the_page_needs_nothing_but_itself(stored):
@@ -68,8 +98,10 @@ def test_the_page_needs_nothing_but_itself(stored):
     text = page.page(written(stored), stored)
     assert 'src="data:image/png;base64,cGljdHVyZQ=="' in text
     assert "MaS is as good as Adam | and better than SGD." in text
-    assert "<td>holds</td>" in text
-    assert '<a href="#tiny-1">tiny-1</a>' in text and '<h3 id="tiny-1">' in text
+    assert '<span class="yes">✓ holds</span>: 2 of 2 parts met' in text
+    assert '<a href="#tiny-1">tiny-1</a>' in text
+    assert '<section class="level-3" id="tiny-1">' in text
+    assert text.count("<section") == text.count("</section>")
     for outside in ("http", "<script", "url("):
         assert outside not in text
 
@@ -77,7 +109,7 @@ def test_the_page_needs_nothing_but_itself(stored):
 def test_the_page_has_a_title_and_escapes_what_it_shows(tmp_path):
     text = page.page("# a < b\n\nthis & that\n", tmp_path)
     assert "<title>a &lt; b</title>" in text
-    assert '<h1 id="a--b">a &lt; b</h1>' in text
+    assert '<section class="level-1" id="a--b">\n<h1>a &lt; b</h1>' in text
     assert "<p>this &amp; that</p>" in text
 
 
@@ -89,14 +121,14 @@ def test_a_claim_without_evidence_has_no_figure(stored):
 
 def test_deleting_a_table_turns_its_claim_to_not_tried(stored):
     results.path(stored / "tiny", RUNS["MaS"][0]).unlink()
-    assert "| not tried: 1 of 6 runs are missing |" in written(stored)
+    assert "| ○ not tried: 1 of 6 runs are missing |" in written(stored)
 
 
 def test_altering_a_value_changes_the_verdict(stored):
     for run in RUNS["MaS"]:
         worse = dataclasses.replace(summary(run), loss=np.array([2.0, 1.0, 0.9]))
         results.save(stored / "tiny", worse)
-    assert "\nVerdict: does not hold.\n" in written(stored)
+    assert "\n**✗ does not hold**: 0 of 2 parts met.\n" in written(stored)
 
 
 def test_a_variant_has_the_step_size_of_what_was_searched(tmp_path):

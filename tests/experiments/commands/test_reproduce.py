@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.claims.quantities import TEST_ACCURACY
+from experiments.claims.rules import TEST_ACCURACY
 from experiments.commands.report import BEGIN, END
 from experiments.runs import identity
 from experiments.runs import summary as results
@@ -65,7 +65,7 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     assert text == (0, "", "")
     report = (tmp_path / "out/report.md").read_text()
     assert "### tiny-1\n" in report
-    assert "\nVerdict: does not hold.\n" in report
+    assert "\n**✗ does not hold**: 1 of 2 parts met.\n" in report
     assert "](tiny/figure.png)" in report
     assert command("report", "--results", "out")[1] == report.replace(
         "](tiny/", "](out/tiny/"
@@ -136,7 +136,9 @@ def test_tables_are_written_between_their_marks_only(command, tmp_path, tiny_stu
     text = page.read_text()
     assert text.startswith(f"Before.\n{first}\n| optimizer |")
     assert f"\n{first_end}\n{second}\n| claim |" in text
-    assert text.endswith(f"| does not hold |\n{second_end}\nAfter.\n")
+    assert text.endswith(
+        f"| {CLAIM.statement} |\n{second_end}\nAfter.\n".replace(" | a", " \\| a")
+    )
     assert "\n| [tiny-1](out/report.md#tiny-1) | " in text
     assert " [ar-slr](out/report.md#ar-slr), [ar-5](out/report.md#ar-5) |" in text
     assert "earlier" not in text
@@ -168,7 +170,7 @@ def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_stud
     results.path(tmp_path / "out/tiny", tiny_study["SGD"][1]).unlink()
     code, out, _ = command("report", "--results", "out")
     assert code == 0
-    assert "Verdict: not tried: 1 of 6 runs are missing." in out
+    assert "**○ not tried**: 1 of 6 runs are missing." in out
 
 
 def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypatch):
@@ -200,4 +202,4 @@ def test_costly_claims_are_left_out_unless_named(command, tiny_study, monkeypatc
     code, out, error = command("reproduce", "all", "--output", "out")
     assert (code, error) == (0, "")
     assert "tiny-1 of tiny is left out (compute: a week); ask for it by its id." in out
-    assert "not tried: compute: a week" in command("report", "--results", "out")[1]
+    assert "○ not tried**: compute: a week." in command("report", "--results", "out")[1]
