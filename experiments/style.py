@@ -5,6 +5,8 @@ of clearly different lightness; every curve also has a line style of its own, so
 figure can be read in grey.
 """
 
+from cycler import cycler
+
 Style = tuple[str, str | tuple[int, tuple[float, ...]]]
 
 # Colour and dashes, in the order in which curves take them.
@@ -23,6 +25,10 @@ SETTINGS = {
     "axes.spines.top": False,
     "axes.grid": True,
     "axes.axisbelow": True,
+    "axes.prop_cycle": cycler(
+        color=[colour for colour, _ in STYLES],
+        linestyle=[dashes for _, dashes in STYLES],
+    ),
     "lines.linewidth": 1.6,
     "figure.constrained_layout.use": True,
     "figure.dpi": 160,

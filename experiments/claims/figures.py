@@ -6,20 +6,43 @@ figure can be read in grey.
 """
 
 import collections
+import contextlib
 import dataclasses
 import io
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments.runs.summary import SMOOTHING, Summary
 from experiments.style import SETTINGS, Style, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
+
+
+@contextlib.contextmanager
+def figure(
+    width: float, height: float, title: str = "", caption: str = ""
+) -> Iterator[Figure]:
+    """A figure to draw on, in the style of all; lines take its colours in turn.
+
+    Args:
+      width: in inches, as the height is.
+      height: of all, the title and the caption included.
+      title: above all panels.
+      caption: below them.
+    """
+    with mpl.rc_context(SETTINGS):
+        drawing = Figure(figsize=(width, height))
+        yield drawing
+        if title:
+            drawing.suptitle(title)
+        if caption:
+            drawing.supxlabel(caption, fontsize=8, wrap=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +65,7 @@ def losses(
     frame: Frame,
     curves: Mapping[str, Sequence[Summary]],
     published: Mapping[str, float],
-) -> "MatplotlibFigure":
+) -> Figure:
     """Draws the training loss of some runs.
 
     Args:
@@ -51,12 +74,9 @@ def losses(
       published: label → the loss at the end that the source shows, marked at the edge
         and told in the legend.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as MatplotlibFigure
-
     styled = zip(curves.items(), styles(len(curves)), strict=True)
     with mpl.rc_context(SETTINGS):
-        drawing = MatplotlibFigure(figsize=(6.4, 4.4))
+        drawing = Figure(figsize=(6.4, 4.4))
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
         for (label, runs), style in styled:
@@ -78,7 +98,7 @@ def losses(
     return drawing
 
 
-def png(drawing: "MatplotlibFigure") -> bytes:
+def png(drawing: Figure) -> bytes:
     """The figure as an image of 128 colours, a quarter of the size of one of all."""
     from PIL import Image  # matplotlib's own way of writing images
 

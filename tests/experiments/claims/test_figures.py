@@ -100,6 +100,15 @@ def test_more_curves_than_styles_are_refused():
         figures.losses(FRAME, many, {})
 
 
+def test_a_figure_has_its_texts_and_its_lines_take_the_colours_in_turn():
+    with figures.figure(4, 3, "above", "below") as drawing:
+        axes = drawing.add_subplot()
+        for _ in STYLES:
+            axes.plot([0, 1])
+    assert (drawing.get_suptitle(), drawing.get_supxlabel()) == ("above", "below")
+    assert [line.get_color() for line in axes.lines] == [c for c, _ in STYLES]
+
+
 def test_styles_can_be_told_apart_in_grey():
     greys = [np.dot(colors.to_rgb(c), (0.299, 0.587, 0.114)) for c, _ in STYLES]
     dashes = [dash for _, dash in STYLES]
