@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from experiments.claims import figures, report
 from experiments.claims.claim import Study
-from experiments.claims.judge import Judgement
+from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands import main
 from experiments.commands.report import RESULTS
 
@@ -29,7 +29,7 @@ def judge(
         if code not in (0, 1):  # 1: a run diverged, which the figures show
             raise RuntimeError(f"reproduce ended with exit code {code}.")
     return {
-        claim.id: report.judge(claim, results / study.name) for claim in study.claims
+        claim.id: judge_stored(claim, results / study.name) for claim in study.claims
     }
 
 

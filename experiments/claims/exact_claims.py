@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments.claims.claim import Evidence, Table
-from experiments.claims.intervals import Interval
+from experiments.claims.intervals import exactly
+
+__all__ = ["calculated", "drawn", "exactly"]
 
 
 def calculated(module: str, function: str = "table") -> Callable[[], Table]:
@@ -26,8 +28,3 @@ def drawn(module: str, name: str) -> Callable[[Evidence], Any]:
         return getattr(figures, name)(evidence.table)
 
     return draw
-
-
-def exactly(value: Any) -> Interval:
-    """A number without an interval."""
-    return Interval(float(value), None)

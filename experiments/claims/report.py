@@ -1,6 +1,5 @@
 """The report on all claims, from the stored results: Markdown from one template."""
 
-import functools
 import math
 import os
 import pathlib
@@ -11,14 +10,12 @@ import jinja2
 from mdit_py_plugins.anchors.index import slugify
 
 from experiments.claims import calculations, guide
-from experiments.claims import judge as ledger
 from experiments.claims.calculations import Calculated
 from experiments.claims.claim import (
     Calculation,
     Claim,
     Condition,
     Study,
-    Table,
     Training,
 )
 from experiments.claims.intervals import FEWEST, interval
@@ -37,20 +34,6 @@ class Rows(NamedTuple):
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-
-def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
-    """Decides on a claim from the tables in the folder of its study.
-
-    Raises:
-      RunError: a table was edited or damaged.
-    """
-
-    def table(claim_id: str) -> Table | None:
-        calculated = calculations.load(folder, claim_id)
-        return None if calculated is None else calculated.table
-
-    return ledger.judge(claim, functools.partial(results.load, folder), table)
 
 
 def markdown(judged: Judged, place: pathlib.Path, beside: pathlib.Path) -> str:

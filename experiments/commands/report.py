@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from experiments.claims import report
 from experiments.claims.claim import Study
-from experiments.claims.judge import Judgement
+from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands.train import Path
 from experiments.errors import ConfigError
 from experiments.runs import outputs
@@ -83,7 +83,7 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     from experiments.studies import catalogue
 
     return [
-        (study, [report.judge(claim, results / study.name) for claim in study.claims])
+        (study, [judge_stored(claim, results / study.name) for claim in study.claims])
         for study in catalogue.STUDIES
     ]
 

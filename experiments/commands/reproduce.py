@@ -13,7 +13,7 @@ from tyro.conf import Positional, arg
 from experiments import environment
 from experiments.claims import calculations, judge, report
 from experiments.claims.claim import Calculation, Claim, Study, Training
-from experiments.claims.judge import Judgement
+from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands.train import AnyPlace, Path, Place, exit_code, terminal, train
 from experiments.runs import outputs
 from experiments.runs import summary as results
@@ -52,7 +52,9 @@ def run(options: Reproduce) -> int:
     outputs.check(output)
     console = terminal()
     for study, claim in chosen:
-        _load(study, claim, output)  # what was edited is refused before any work
+        judge_stored(
+            claim, output / study.name
+        )  # what was edited is refused before any work
     for study, claim in catalogue.left_out(options.claims):
         console.print(
             f"{claim.id} of {study.name} is left out ({claim.costly}); ask for it by "
@@ -63,7 +65,7 @@ def run(options: Reproduce) -> int:
     _calculate(chosen, output, console)
     summaries: dict[Run, Summary] = {}
     for study, claim in chosen:
-        judgement = _load(study, claim, output)
+        judgement = judge_stored(claim, output / study.name)
         _show(console, judgement)
         if path := _draw(judgement, output / study.name):
             console.print(f"Figure: {path}", soft_wrap=True)
@@ -71,10 +73,6 @@ def run(options: Reproduce) -> int:
             runs = judgement.evidence.runs
             summaries |= {s.run: s for some in runs.values() for s in some}
     return exit_code(list(summaries.values()))
-
-
-def _load(study: Study, claim: Claim, output: pathlib.Path) -> Judgement:
-    return report.judge(claim, output / study.name)
 
 
 def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:

@@ -31,7 +31,7 @@ def stored(tmp_path):
 
 
 def written(folder):
-    judgement = report.judge(CLAIM, folder / STUDY.name)
+    judgement = judge.judge_stored(CLAIM, folder / STUDY.name)
     return report.markdown([(STUDY, [judgement])], folder, folder)
 
 
@@ -159,21 +159,21 @@ CALCULATED = Claim(
 
 
 def test_a_calculation_is_stored_and_judged(tmp_path):
-    assert str(report.judge(CALCULATED, tmp_path).verdict) == (
+    assert str(judge.judge_stored(CALCULATED, tmp_path).verdict) == (
         "not tried: it has not been calculated"
     )
     calculated = calculations.calculate(CALCULATED.trial)
     calculations.save(tmp_path, "sum", calculated)
     assert calculations.load(tmp_path, "sum").table == {"sum": 2}
-    assert report.judge(CALCULATED, tmp_path).verdict.word == "holds"
+    assert judge.judge_stored(CALCULATED, tmp_path).verdict.word == "holds"
     wrong = dataclasses.replace(calculated, table={"sum": 3})
     calculations.save(tmp_path, "sum", wrong)
-    assert report.judge(CALCULATED, tmp_path).verdict.word == "does not hold"
+    assert judge.judge_stored(CALCULATED, tmp_path).verdict.word == "does not hold"
     path = calculations.path(tmp_path, "sum")
     path.write_text(path.read_text().replace('"sum": 3', '"sum": 2'))
     with pytest.raises(RunError, match="does not match its digest"):
-        report.judge(CALCULATED, tmp_path)
+        judge.judge_stored(CALCULATED, tmp_path)
     calculations.save(tmp_path, "other", calculated)
     calculations.path(tmp_path, "other").replace(path)
     with pytest.raises(RunError, match="is the table of other"):
-        report.judge(CALCULATED, tmp_path)
+        judge.judge_stored(CALCULATED, tmp_path)

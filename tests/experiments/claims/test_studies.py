@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from experiments.claims import calculations, rate_search, report
+from experiments.claims import calculations, rate_search
 from experiments.claims import judge as ledger
 from experiments.claims.claim import Training
 from experiments.commands.report import RESULTS
@@ -184,7 +184,7 @@ def test_committed_tables_are_intact_and_belong_to_a_claim(study):
     load = functools.partial(results.load, folder)
     wanted = set()
     for claim in study.claims:
-        report.judge(claim, folder)  # refuses what was edited
+        ledger.judge_stored(claim, folder)  # refuses what was edited
         if isinstance(claim.trial, Training):
             every = ledger.plan(claim.trial, load).every
             wanted |= {results.path(folder, run) for run in every}
