@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.claims import calculations, judge, page, report, rules
+from experiments.claims import calculations, judge, report, rules
 from experiments.claims.claim import Calculation, Claim, Evidence
 from experiments.claims.intervals import Interval
 from experiments.errors import RunError
@@ -91,26 +91,6 @@ def test_means_say_what_they_are_over(counts, says):
         claim=CLAIM, verdict=judge.Verdict("holds"), evidence=evidence
     )
     assert report.seeds(judgement) == says
-
-
-def test_the_page_needs_nothing_but_itself(stored):
-    (stored / "tiny/figure.png").write_bytes(b"picture")
-    text = page.page(written(stored), stored)
-    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in text
-    assert "MaS is as good as Adam | and better than SGD." in text
-    assert '<span class="yes">✓ holds</span>: 2 of 2 parts met' in text
-    assert '<a href="#tiny-1">tiny-1</a>' in text
-    assert '<section class="level-3" id="tiny-1">' in text
-    assert text.count("<section") == text.count("</section>")
-    for outside in ("http", "<script", "url("):
-        assert outside not in text
-
-
-def test_the_page_has_a_title_and_escapes_what_it_shows(tmp_path):
-    text = page.page("# a < b\n\nthis & that\n", tmp_path)
-    assert "<title>a &lt; b</title>" in text
-    assert '<section class="level-1" id="a--b">\n<h1>a &lt; b</h1>' in text
-    assert "<p>this &amp; that</p>" in text
 
 
 def test_a_claim_without_evidence_has_no_figure(stored):

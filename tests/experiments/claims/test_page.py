@@ -1,0 +1,27 @@
+"""The report as a page of HTML."""
+
+from experiments.claims import judge, page, report
+from tests.experiments.summaries import CLAIM, STUDY, loaded
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/figure.png").write_bytes(b"picture")
+    judgement = judge.judge(CLAIM, loaded(SGD=0.7), lambda claim_id: None)
+    written = report.markdown([(STUDY, [judgement])], tmp_path, tmp_path)
+    text = page.page(written, tmp_path)
+    assert 'src="data:image/png;base64,cGljdHVyZQ=="' in text
+    assert "MaS is as good as Adam | and better than SGD." in text
+    assert '<span class="yes">✓ holds</span>: 2 of 2 parts met' in text
+    assert '<a href="#tiny-1">tiny-1</a>' in text
+    assert '<section class="level-3" id="tiny-1">' in text
+    assert text.count("<section") == text.count("</section>")
+    for outside in ("http", "<script", "url("):
+        assert outside not in text
+
+
+def test_the_page_has_a_title_and_escapes_what_it_shows(tmp_path):
+    text = page.page("# a < b\n\nthis & that\n", tmp_path)
+    assert "<title>a &lt; b</title>" in text
+    assert '<section class="level-1" id="a--b">\n<h1>a &lt; b</h1>' in text
+    assert "<p>this &amp; that</p>" in text
