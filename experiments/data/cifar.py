@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import downloads, tfds_files
+from experiments.data import tfds_files
 from experiments.errors import DataError
 
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -128,13 +128,13 @@ def _adopt(given: Path, raw: Path) -> None:
         raise DataError(
             f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."
         ) from error
-    downloads.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
+    tfds_files.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
 
 
 def _download(archive: str, raw: Path) -> None:
     with tempfile.TemporaryDirectory(dir=raw.parent) as scratch:
         try:
-            downloads.download({archive: URLS[archive]}, CHECKSUMS, Path(scratch))
+            tfds_files.download({archive: URLS[archive]}, CHECKSUMS, Path(scratch))
         except DataError as error:
             raise DataError(
                 f"The archive {archive} could not be obtained ({error}): connect to "

@@ -32,7 +32,7 @@ class Dataset:
       test_labels: int32 [M] or [M, length].
       num_classes: number of distinct labels.
       kind: what the inputs are: "characters", or pixels, which networks get "scaled" to
-        [0, 1] or "standardized" in every image; `inputs.prepare` does it.
+        [0, 1] or "standardized" in every image; `preprocessing.prepare` does it.
     """
 
     name: str

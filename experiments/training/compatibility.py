@@ -1,12 +1,6 @@
-"""How the stored arrays of a data set become what its networks take."""
+"""Which runs fit together."""
 
-import math
-
-import jax
-import jax.numpy as jnp
-
-from experiments.data import augmentation
-from experiments.data.datasets import Dataset, Kind
+from experiments.data.datasets import Dataset
 from experiments.errors import ConfigError
 from experiments.runs import config
 
@@ -44,31 +38,3 @@ def check(
             f"Model {run.model!r} reads {streams} streams in order, so batch_size must "
             f"be {streams} and shuffle false, got {run.batch_size} and {run.shuffle}."
         )
-
-
-def prepare(raw: jax.Array, kind: Kind, key: jax.Array | None = None) -> jax.Array:
-    """The inputs of a network, from a batch as it is stored.
-
-    Args:
-      raw: uint8 [batch, …].
-      kind: what they are, see `data.Dataset`.
-      key: decides how images are augmented; None leaves them as they are.
-
-    Returns:
-      Characters as they are; pixels as float32, "scaled" to [0, 1], or "standardized":
-      to mean 0 and deviation 1 in every image, where an image without contrast stays
-      finite. Augmentation comes between scaling and standardization.
-    """
-    if kind == "characters":
-        return raw
-    images = raw.astype(jnp.float32) / 255
-    if key is not None:
-        images = augmentation.augment(images, key)
-    return _standardized(images) if kind == "standardized" else images
-
-
-def _standardized(images: jax.Array) -> jax.Array:
-    axes = tuple(range(1, images.ndim))
-    least = 1 / math.sqrt(math.prod(images.shape[1:]))  # as TensorFlow bounds it
-    deviation = jnp.maximum(images.std(axes, keepdims=True), least)
-    return (images - images.mean(axes, keepdims=True)) / deviation

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import optax
 
 import optax_sign
-from experiments.data import datasets
+from experiments.data import datasets, preprocessing
 from experiments.errors import ConfigError
 from experiments.networks.functional import Network
 from experiments.runs import config
@@ -164,7 +164,7 @@ class Learner:
         """
 
         def predict(other: PyTree, images: jax.Array) -> tuple[jax.Array, PyTree]:
-            prepared = compatibility.prepare(images, self._kind)
+            prepared = preprocessing.prepare(images, self._kind)
             return self._network.predict(state.params, other, prepared)
 
         measure = partial(
@@ -212,7 +212,7 @@ class Learner:
     ) -> State:
         streams = self._network.random(jax.random.fold_in(key, _DROP), state.step)
         augmenting = jax.random.fold_in(jax.random.fold_in(key, _AUGMENT), state.step)
-        images = compatibility.prepare(
+        images = preprocessing.prepare(
             images, self._kind, augmenting if self._run.augment else None
         )
         starts = state.step % self.steps_per_epoch == 0

@@ -7,9 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import optax_sign
-from experiments.data import datasets
+from experiments.data import datasets, preprocessing
 from experiments.networks.functional import Network
-from experiments.training import compatibility
 
 PyTree = Any
 
@@ -24,7 +23,7 @@ def scale_invariant(network: Network, dataset: datasets.Dataset) -> PyTree:
     params, other = jax.tree.map(_any, jax.eval_shape(network.start, jax.random.key(0)))
     streams = network.random(jax.random.key(0), 0)
     count = network.streams or EXAMPLES
-    examples = compatibility.prepare(
+    examples = preprocessing.prepare(
         jnp.asarray(dataset.train_inputs[:count]), dataset.kind
     )
     labels = jnp.asarray(dataset.train_labels[:count])

@@ -1,59 +1,13 @@
-"""What networks get of the stored arrays, and which runs fit together."""
+"""Which runs fit together."""
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import pytest
 
-from experiments.data import augmentation
 from experiments.errors import ConfigError
-from experiments.training import compatibility
 from experiments.training.learner import Learner
 from tests.experiments import text_cases, training_cases
 from tests.experiments.messages import assert_one_sentence
-
-RAW = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
-
-
-def test_pixels_are_scaled():
-    images = compatibility.prepare(jnp.asarray(RAW), "scaled")
-    assert images.dtype == jnp.float32
-    np.testing.assert_allclose(images, RAW / 255, rtol=1e-7)  # half a unit of float32
-
-
-def test_images_are_standardized_one_by_one():
-    images = np.asarray(compatibility.prepare(jnp.asarray(RAW), "standardized"))
-    # Sums of 192 float32 numbers.
-    np.testing.assert_allclose(images.mean((1, 2, 3)), 0, atol=1e-6)
-    np.testing.assert_allclose(images.std((1, 2, 3)), 1, rtol=1e-6)
-
-
-def test_an_image_without_contrast_stays_finite():
-    even = compatibility.prepare(jnp.full((1, 8, 8, 3), 77, jnp.uint8), "standardized")
-    np.testing.assert_allclose(even, 0, atol=1e-5)  # rounding over 1 / sqrt(192)
-
-
-@pytest.mark.parametrize("kind", ["scaled", "standardized"])
-def test_augmentation_comes_before_standardization(kind):
-    key = jax.random.key(3)
-    found = compatibility.prepare(jnp.asarray(RAW), kind, key)
-    images = augmentation.augment(jnp.asarray(RAW, jnp.float32) / 255, key)
-    if kind == "standardized":
-        axes = (1, 2, 3)
-        images -= images.mean(axes, keepdims=True)
-        images /= images.std(axes, keepdims=True)
-    # A few roundings of float32; no image of noise loses its contrast.
-    np.testing.assert_allclose(found, images, atol=1e-5)
-
-
-def test_characters_stay_integers():
-    text = jnp.arange(10, dtype=jnp.uint8).reshape(2, 5)
-    found = compatibility.prepare(text, "characters")
-    assert found.dtype == jnp.uint8
-    np.testing.assert_array_equal(found, text)
-
 
 IMAGES, TEXT = training_cases.run, text_cases.run
 

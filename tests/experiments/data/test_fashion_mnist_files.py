@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from experiments.data import downloads, fashion_mnist
-from experiments.data import fashion_mnist_sources as sources
+from experiments.data import fashion_mnist, tfds_files
 from experiments.errors import DataError
 from tests.experiments.tiny_fashion_mnist import (
     debian_files,
@@ -27,7 +26,7 @@ from tests.experiments.tiny_fashion_mnist import (
 def nothing_to_be_had(tmp_path, monkeypatch):
     """Tiny checksums; no package, no internet, no apt: each test adds what it needs."""
     use_tiny_files("http://127.0.0.1:9/", monkeypatch)  # the discard port: refused
-    monkeypatch.setattr(sources, "INSTALLED", tmp_path / "not installed")
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", tmp_path / "not installed")
     monkeypatch.setenv("PATH", str(tmp_path / "no tools"))
     for variable in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(variable, raising=False)
@@ -51,25 +50,25 @@ def assert_published(raw: Path):
 
 def test_the_internet_and_checksums_are_those_of_tfds(monkeypatch):
     monkeypatch.undo()
-    assert sources.URL.startswith("http")
-    assert set(sources.CHECKSUMS) == set(sources.addresses().values())
-    assert {len(info.checksum) for info in sources.CHECKSUMS.values()} == {64}
-    assert fashion_mnist.FashionMnist.url_infos is sources.CHECKSUMS
+    assert fashion_mnist.URL.startswith("http")
+    assert set(fashion_mnist.CHECKSUMS) == set(fashion_mnist.addresses().values())
+    assert {len(info.checksum) for info in fashion_mnist.CHECKSUMS.values()} == {64}
+    assert fashion_mnist.FashionMnist.url_infos is fashion_mnist.CHECKSUMS
 
 
 @pytest.mark.parametrize("contents", [files, debian_files])
 def test_originals_and_debian_copies_both_become_the_originals(
     tmp_path, raw, nowhere, contents
 ):
-    sources.obtain(raw, folder_of(tmp_path / "given", contents()), nowhere)
+    fashion_mnist.obtain(raw, folder_of(tmp_path / "given", contents()), nowhere)
     assert_published(raw)
 
 
 def test_header_is_restored_only_where_it_was_stripped():
     for name, data in files().items():
-        assert sources.with_published_header(name, stripped(name, data)) == data
+        assert fashion_mnist.with_published_header(name, stripped(name, data)) == data
         for other in (data, b"", b"\x1f\x8b", b"PK\x03\x00" + data[4:]):
-            assert sources.with_published_header(name, other) == other
+            assert fashion_mnist.with_published_header(name, other) == other
 
 
 DAMAGE = {
@@ -88,7 +87,7 @@ def test_wrong_files_are_named(tmp_path, raw, nowhere, contents, damage):
     name = "t10k-images-idx3-ubyte.gz"
     wrong = {**contents(), name: damage(contents()[name])}
     with pytest.raises(DataError, match="is not the published file") as caught:
-        sources.obtain(raw, folder_of(tmp_path / "given", wrong), nowhere)
+        fashion_mnist.obtain(raw, folder_of(tmp_path / "given", wrong), nowhere)
     assert str(tmp_path / "given" / name) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -102,34 +101,36 @@ def test_missing_files_are_named(tmp_path, raw, nowhere, missing):
     if missing == "file is a folder":
         (data_dir / name).mkdir()
     with pytest.raises(DataError, match="cannot be read .* must hold train-images"):
-        sources.obtain(raw, data_dir, nowhere)
+        fashion_mnist.obtain(raw, data_dir, nowhere)
 
 
 def test_a_folder_that_the_user_names_is_the_only_source(tmp_path, raw, monkeypatch):
     installed = folder_of(tmp_path / "usr", files())
-    monkeypatch.setattr(sources, "INSTALLED", installed)
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", installed)
     with pytest.raises(DataError, match="elsewhere"):
-        sources.obtain(raw, tmp_path / "elsewhere", installed)
+        fashion_mnist.obtain(raw, tmp_path / "elsewhere", installed)
 
 
 def test_an_installed_package_is_used(tmp_path, raw, nowhere, monkeypatch):
     installed = folder_of(tmp_path / "usr", debian_files())
-    monkeypatch.setattr(sources, "INSTALLED", installed)
-    sources.obtain(raw, None, nowhere)
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", installed)
+    fashion_mnist.obtain(raw, None, nowhere)
     assert_published(raw)
 
 
 def test_files_of_an_earlier_preparation_come_first(tmp_path, raw, monkeypatch):
-    monkeypatch.setattr(sources, "_installed", lambda scratch: pytest.fail("tried"))
-    sources.obtain(raw, None, folder_of(tmp_path / "earlier" / "raw", files()))
+    monkeypatch.setattr(
+        fashion_mnist, "_installed", lambda scratch: pytest.fail("tried")
+    )
+    fashion_mnist.obtain(raw, None, folder_of(tmp_path / "earlier" / "raw", files()))
     assert_published(raw)
 
 
 def test_a_damaged_source_gives_way_to_the_next(tmp_path, raw, monkeypatch):
     damaged = {name: data[:-1] for name, data in files().items()}
     installed = folder_of(tmp_path / "usr", debian_files())
-    monkeypatch.setattr(sources, "INSTALLED", installed)
-    sources.obtain(raw, None, folder_of(tmp_path / "earlier", damaged))
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", installed)
+    fashion_mnist.obtain(raw, None, folder_of(tmp_path / "earlier", damaged))
     assert_published(raw)
 
 
@@ -153,7 +154,7 @@ def served(folder: Path):
 def test_download_through_tfds(tmp_path, raw, nowhere, monkeypatch):
     with served(folder_of(tmp_path / "web", files())) as url:
         use_tiny_files(url, monkeypatch)
-        sources.obtain(raw, None, nowhere)
+        fashion_mnist.obtain(raw, None, nowhere)
     assert_published(raw)
 
 
@@ -168,7 +169,7 @@ def test_a_download_that_is_not_the_file(
     with served(folder_of(tmp_path / "web", web)) as url:
         use_tiny_files(url, monkeypatch)
         with pytest.raises(DataError, match=reason):
-            sources.obtain(raw, None, nowhere)
+            fashion_mnist.obtain(raw, None, nowhere)
 
 
 def test_a_silent_network_is_given_up_soon(raw, nowhere, monkeypatch):
@@ -178,10 +179,10 @@ def test_a_silent_network_is_given_up_soon(raw, nowhere, monkeypatch):
         released.wait(60)
         raise requests.ConnectionError("too late")
 
-    monkeypatch.setattr(downloads, "_PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(tfds_files, "_PROBE_SECONDS", 0.01)
     monkeypatch.setattr(requests, "head", hang)
     with pytest.raises(DataError, match="no answer in 0.01 s"):
-        sources.obtain(raw, None, nowhere)
+        fashion_mnist.obtain(raw, None, nowhere)
     released.set()
 
 
@@ -207,7 +208,7 @@ def apt(tmp_path, monkeypatch):
     tools = {"apt-get": FAKE_APT.encode(), "dpkg-deb": FAKE_DPKG.encode()}
     for tool in folder_of(tmp_path / "tools", tools).iterdir():
         tool.chmod(0o755)
-    monkeypatch.setattr(sources, "INSTALLED", Path("/usr/share/not-installed"))
+    monkeypatch.setattr(fashion_mnist, "INSTALLED", Path("/usr/share/not-installed"))
     folder_of(tmp_path / "packaged/usr/share/not-installed", debian_files())
     monkeypatch.setenv("PACKAGED", str(tmp_path / "packaged"))
     monkeypatch.setenv("PATH", f"{tmp_path / 'tools'}:/usr/bin:/bin")
@@ -217,14 +218,14 @@ def apt(tmp_path, monkeypatch):
 @pytest.mark.parametrize("state", ["", "listless"])
 def test_the_package_is_fetched_and_unpacked(raw, nowhere, apt, state):
     apt.setenv("APT", state)
-    sources.obtain(raw, None, nowhere)
+    fashion_mnist.obtain(raw, None, nowhere)
     assert_published(raw)
 
 
 def test_everything_that_was_tried_is_told_with_the_ways_out(raw, nowhere, apt):
     apt.setenv("APT", "broken")
     with pytest.raises(DataError) as caught:
-        sources.obtain(raw, None, nowhere)
+        fashion_mnist.obtain(raw, None, nowhere)
     sentence = str(caught.value)
     for part in (
         *("package dataset-fashion-mnist is not installed", "out of reach"),
@@ -237,11 +238,11 @@ def test_everything_that_was_tried_is_told_with_the_ways_out(raw, nowhere, apt):
 
 def test_a_command_that_hangs_is_stopped(tmp_path, raw, nowhere, apt):
     (tmp_path / "tools" / "apt-get").write_text("#!/bin/sh\nexec sleep 60\n")
-    apt.setattr(sources, "_COMMAND_SECONDS", 0.05)
+    apt.setattr(fashion_mnist, "_COMMAND_SECONDS", 0.05)
     with pytest.raises(DataError, match="apt-get took over 0.05 s"):
-        sources.obtain(raw, None, nowhere)
+        fashion_mnist.obtain(raw, None, nowhere)
 
 
 def test_a_machine_without_apt(raw, nowhere):
     with pytest.raises(DataError, match="this machine has no apt-get"):
-        sources.obtain(raw, None, nowhere)
+        fashion_mnist.obtain(raw, None, nowhere)

@@ -1,5 +1,6 @@
-"""Random changes to images that do not change what they show.
+"""How the stored arrays of a data set become what its networks take.
 
+Images may be changed at random in ways that do not change what they show.
 Dissecting Adam names three, cropping, mirroring and colour distortion, without their
 ranges. Those here are of DeepOBS, the benchmark suite by the paper's authors: a crop
 after padding with two pixels of zeros on each side, mirroring of one image in two,
@@ -12,8 +13,12 @@ not). Saturation moves colours to or from their grey, not by way of hue and valu
 result is cut to [0, 1].
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
+
+from experiments.data.datasets import Kind
 
 PADDING = 2
 BRIGHTNESS = 63 / 255
@@ -22,6 +27,27 @@ CONTRAST = (0.2, 1.8)
 
 # What an eye sees of red, green and blue (ITU-R BT.601).
 _LUMA = (0.299, 0.587, 0.114)
+
+
+def prepare(raw: jax.Array, kind: Kind, key: jax.Array | None = None) -> jax.Array:
+    """The inputs of a network, from a batch as it is stored.
+
+    Args:
+      raw: uint8 [batch, …].
+      kind: what they are, see `data.Dataset`.
+      key: decides how images are augmented; None leaves them as they are.
+
+    Returns:
+      Characters as they are; pixels as float32, "scaled" to [0, 1], or "standardized":
+      to mean 0 and deviation 1 in every image, where an image without contrast stays
+      finite. Augmentation comes between scaling and standardization.
+    """
+    if kind == "characters":
+        return raw
+    images = raw.astype(jnp.float32) / 255
+    if key is not None:
+        images = augment(images, key)
+    return _standardized(images) if kind == "standardized" else images
 
 
 def augment(images: jax.Array, key: jax.Array) -> jax.Array:
@@ -57,3 +83,10 @@ def _stretch(image, centre, key, limits):
     return centre + jax.random.uniform(key, (), image.dtype, low, high) * (
         image - centre
     )
+
+
+def _standardized(images: jax.Array) -> jax.Array:
+    axes = tuple(range(1, images.ndim))
+    least = 1 / math.sqrt(math.prod(images.shape[1:]))  # as TensorFlow bounds it
+    deviation = jnp.maximum(images.std(axes, keepdims=True), least)
+    return (images - images.mean(axes, keepdims=True)) / deviation
