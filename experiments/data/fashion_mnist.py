@@ -26,7 +26,6 @@ import tensorflow_datasets as tfds
 from experiments.data import tfds_files
 from experiments.errors import DataError
 
-URL = tfds.image_classification.FashionMNIST.URL
 CHECKSUMS = tfds.image_classification.FashionMNIST.url_infos
 HOMEPAGE = "https://github.com/zalandoresearch/fashion-mnist"
 PACKAGE = "dataset-fashion-mnist"
@@ -50,18 +49,7 @@ class FashionMnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     url_infos = CHECKSUMS
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Tensor(shape=(28, 28, 1), dtype=np.uint8),
-                    "label": tfds.features.ClassLabel(num_classes=10),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage=HOMEPAGE,
-            disable_shuffling=True,  # studies without shuffling need this very order
-        )
+        return tfds_files.info(self, (28, 28, 1), 10, HOMEPAGE)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         paths = dl_manager.download(addresses())
@@ -95,13 +83,12 @@ def build(
     """
     raw = building / "raw"
     obtain(raw, data_dir, earlier / "raw")
-    builder = FashionMnist(data_dir=building / "tfds", file_format="array_record")
-    return tfds_files.prepare(builder, raw)
+    return tfds_files.prepare(FashionMnist, building)
 
 
 def addresses() -> dict[str, str]:
     """Where TFDS says that each file is published, by name."""
-    return {name: URL + name for name in FILES}
+    return {str(info.filename): url for url, info in CHECKSUMS.items()}
 
 
 def obtain(raw: Path, data_dir: Path | None, earlier: Path) -> None:
@@ -164,7 +151,8 @@ def _adopt(folder: Path, raw: Path) -> None:
                 f"hold {', '.join(FILES)}."
             ) from error
         (raw / name).write_bytes(with_published_header(name, content))
-        tfds_files.check(raw / name, folder / name, CHECKSUMS[URL + name], HOMEPAGE)
+        published = CHECKSUMS[addresses()[name]]
+        tfds_files.check(raw / name, folder / name, published, HOMEPAGE)
 
 
 def _installed(scratch: Path) -> Path:
@@ -175,7 +163,7 @@ def _installed(scratch: Path) -> Path:
 
 
 def _download(scratch: Path) -> Path:
-    return tfds_files.download(addresses(), CHECKSUMS, scratch)
+    return tfds_files.download(CHECKSUMS, scratch)
 
 
 def _unpack_package(scratch: Path) -> Path:

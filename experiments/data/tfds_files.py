@@ -21,28 +21,23 @@ from experiments.errors import DataError
 _PROBE_SECONDS = 3
 
 
-def download(
-    addresses: Mapping[str, str],
-    infos: dict[str, checksums.UrlInfo],
-    folder: Path,
-) -> Path:
+def download(published: dict[str, checksums.UrlInfo], folder: Path) -> Path:
     """Fetches files into a folder, and returns it.
 
     Args:
-      addresses: where each file is published, by the name it is to have.
-      infos: size and checksum by address.
+      published: name, size and checksum of each file, by its address.
       folder: an empty folder.
 
     Raises:
       DataError: the first of them is out of reach, or one is not what it should be.
     """
-    first, *_ = addresses.values()
+    first, *_ = published
     site = first.rpartition("/")[0] + "/"
     _probe(first, site)
-    manager = tfds.download.DownloadManager(download_dir=folder, url_infos=infos)
+    manager = tfds.download.DownloadManager(download_dir=folder, url_infos=published)
     try:
-        for name, url in addresses.items():
-            os.replace(manager.download(url), folder / name)
+        for url, info in published.items():
+            os.replace(manager.download(url), folder / str(info.filename))
     except (
         requests.RequestException,
         util.DownloadError,
@@ -75,14 +70,40 @@ def check(path: Path, given: Path, published: checksums.UrlInfo, homepage: str) 
         )
 
 
+def info(
+    builder: tfds.core.DatasetBuilder, shape: tuple[int, ...], classes: int, page: str
+) -> tfds.core.DatasetInfo:
+    """What TFDS is to know of a data set of labelled images.
+
+    Args:
+      builder: of the data set.
+      shape: of an image.
+      classes: number of labels.
+      page: where the data set is presented.
+    """
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Tensor(shape=shape, dtype=np.uint8),
+                "label": tfds.features.ClassLabel(num_classes=classes),
+            }
+        ),
+        supervised_keys=("image", "label"),
+        homepage=page,
+        disable_shuffling=True,  # studies without shuffling need the published order
+    )
+
+
 def prepare(
-    builder: tfds.core.GeneratorBasedBuilder, raw: Path
+    kind: type[tfds.core.GeneratorBasedBuilder], building: Path
 ) -> Mapping[str, np.ndarray]:
     """Prepares a data set of images and stacks what it reads from it.
 
     Args:
-      builder: of the data set, with the features "image" and "label".
-      raw: folder with its files, which TFDS checks once more.
+      kind: builder of the data set, with what `info` says of it.
+      building: folder with its files in `raw`, which TFDS checks once more; it receives
+        the data set in `tfds`.
 
     Returns:
       For the splits "train" and "test", uint8 images [N, height, width, channels] and
@@ -91,16 +112,19 @@ def prepare(
     Raises:
       OSError: the disk is full.
     """
+    builder = kind(data_dir=building / "tfds", file_format="array_record")
     tfds.display_progress_bar(enable=sys.stderr.isatty())
     with (
         _disk_full_as_os_error(),
         contextlib.redirect_stdout(io.StringIO()),
-        tempfile.TemporaryDirectory(dir=raw.parent) as empty,
+        tempfile.TemporaryDirectory(dir=building) as empty,
     ):
         builder.download_and_prepare(
             download_dir=empty,
             download_config=tfds.download.DownloadConfig(
-                manual_dir=raw, try_download_gcs=False, force_checksums_validation=True
+                manual_dir=building / "raw",
+                try_download_gcs=False,
+                force_checksums_validation=True,
             ),
         )
     return {

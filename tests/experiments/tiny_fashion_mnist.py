@@ -52,7 +52,6 @@ def use_tiny_files(url: str, patch: pytest.MonkeyPatch) -> None:
         url + name: checksums.UrlInfo(len(data), hashlib.sha256(data).hexdigest(), name)
         for name, data in files().items()
     }
-    patch.setattr(fashion_mnist, "URL", url)
     patch.setattr(fashion_mnist, "CHECKSUMS", infos)
     patch.setattr(fashion_mnist.FashionMnist, "url_infos", infos)
 

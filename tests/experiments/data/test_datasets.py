@@ -74,10 +74,8 @@ def test_arrays_are_what_the_checksummed_files_hold(
 ):
     name = f"{prefix}-{field}-idx{1 if field == 'labels' else 3}-ubyte.gz"
     packed = environment.cache_dir() / "datasets/fashion_mnist/raw" / name
-    assert (
-        checksums.compute_url_info(packed)
-        == fashion_mnist.CHECKSUMS[fashion_mnist.URL + name]
-    )
+    published = fashion_mnist.CHECKSUMS[fashion_mnist.addresses()[name]]
+    assert checksums.compute_url_info(packed) == published
     content = gzip.decompress(packed.read_bytes())[header:]
     array = getattr(loaded, f"{part}_{field.replace('images', 'inputs')}")
     assert array.astype(np.uint8).tobytes() == content

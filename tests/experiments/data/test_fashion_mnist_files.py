@@ -50,8 +50,9 @@ def assert_published(raw: Path):
 
 def test_the_internet_and_checksums_are_those_of_tfds(monkeypatch):
     monkeypatch.undo()
-    assert fashion_mnist.URL.startswith("http")
-    assert set(fashion_mnist.CHECKSUMS) == set(fashion_mnist.addresses().values())
+    addresses = fashion_mnist.addresses()
+    assert set(addresses) == set(fashion_mnist.FILES)
+    assert all(url.startswith("http") for url in addresses.values())
     assert {len(info.checksum) for info in fashion_mnist.CHECKSUMS.values()} == {64}
     assert fashion_mnist.FashionMnist.url_infos is fashion_mnist.CHECKSUMS
 
