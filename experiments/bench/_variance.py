@@ -25,10 +25,10 @@ def measure(name: str) -> list[dict[str, Any]]:
     import optax
     from flax import nnx
 
-    from experiments.networks import mlp_and_cnns
+    from experiments.networks.catalogue import NETWORKS
     from optax_sign.nnx import value_and_grad_and_variance
 
-    graph, params = nnx.split(mlp_and_cnns.MODELS[name](10, nnx.Rngs(0)))
+    graph, params = nnx.split(NETWORKS[name](10, nnx.Rngs(0)))
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.random((STEPS[name], BATCH, 28, 28, 1), np.float32))
     labels = jnp.asarray(rng.integers(0, 10, (STEPS[name], BATCH)))

@@ -90,6 +90,9 @@ def conv_general_dilated(
     )
 
 
+Conv = partial(nnx.Conv, conv_general_dilated=conv_general_dilated)
+
+
 def _pads(sizes, window, strides, padding) -> Pads:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(sizes, window, strides, padding)
