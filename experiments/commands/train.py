@@ -145,6 +145,8 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
     Raises:
       ConfigError: one of the settings is not allowed.
     """
+    from experiments.training import optimizers  # which imports JAX
+
     check_count("seeds", settings.seeds)
     schedule = config.Schedule(
         name=settings.schedule,
@@ -157,7 +159,7 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
         config.Run(
             dataset=settings.dataset,
             model=settings.model,
-            optimizer=spelling.parse(optimizer, schedule),
+            optimizer=optimizers.parse(optimizer, schedule),
             batch_size=settings.batch_size,
             epochs=EPOCHS if endless else settings.epochs,
             steps=settings.steps,

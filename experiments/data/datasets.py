@@ -94,7 +94,7 @@ def _fashion_mnist(data_dir: Path | None) -> Arrays:
     return _images("fashion_mnist", build, needs=200 << 20)
 
 
-def _cifar(name: str, data_dir: Path | None) -> Arrays:
+def _cifar(data_dir: Path | None, name: str) -> Arrays:
     """Photographs in colour, 32 x 32."""
 
     def build(building: Path, earlier: Path) -> Arrays:
@@ -124,7 +124,7 @@ def _war_and_peace(data_dir: Path | None) -> Arrays:
 
 DATASETS: dict[str, Source] = {
     "fashion_mnist": Source(_fashion_mnist, 10),
-    "cifar10": Source(partial(_cifar, "cifar10"), 10, "standardized"),
-    "cifar100": Source(partial(_cifar, "cifar100"), 100, "standardized"),
+    "cifar10": Source(partial(_cifar, name="cifar10"), 10, "standardized"),
+    "cifar100": Source(partial(_cifar, name="cifar100"), 100, "standardized"),
     "war_and_peace": Source(_war_and_peace, 82, "characters"),
 }

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.data.datasets import DATASETS
 from experiments.errors import RunError
 from experiments.runs import config, identity, signed
 from experiments.runs.files import read_json
@@ -66,7 +67,7 @@ class Summary:
         """What went wrong: it diverged, or ended as a guess does; else nothing."""
         if self.result.status == "diverged":
             return f"diverged at step {self.result.steps}"
-        guess = math.log(config.DATASETS[self.run.dataset])
+        guess = math.log(DATASETS[self.run.dataset].num_classes)
         learnt = self.result.metrics["train_loss"] < CLEARLY * guess
         return "" if learnt else "ended no better than a guess"
 

@@ -17,6 +17,7 @@ import jax
 from experiments.data import datasets
 from experiments.runs import checkpoints, config, identity
 from experiments.runs.store import Handle, Result, Store
+from experiments.training import compatibility
 from experiments.training.learner import Learner
 from experiments.training.loop import Job, Loop, Programs, Progress
 
@@ -53,6 +54,8 @@ def train(
     devices = jax.devices() if devices is None else devices
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
+    for run in runs:
+        compatibility.check_names(run)
     load = functools.cache(lambda name: datasets.load(name, data_dir))
     groups: dict[str, list[config.Run]] = {}
     for run in dict.fromkeys(runs):

@@ -18,7 +18,6 @@ from tensorflow_datasets.core.download import checksums
 from experiments import environment
 from experiments.data import datasets, fashion_mnist
 from experiments.errors import ConfigError, DataError
-from experiments.runs import config
 
 
 @pytest.fixture(scope="session")
@@ -114,10 +113,6 @@ def test_loading_a_prepared_set_imports_neither_tfds_nor_jax(loaded):
 def test_an_unknown_set_is_refused_with_the_nearest_name():
     with pytest.raises(ConfigError, match="'fashion_mnits', perhaps 'fashion_m"):
         datasets.load("fashion_mnits")
-
-
-def test_every_set_that_a_run_may_name_is_there():
-    assert tuple(datasets.DATASETS) == tuple(config.DATASETS)
 
 
 def test_a_folder_given_by_the_user_reaches_the_sources(tmp_path, monkeypatch):

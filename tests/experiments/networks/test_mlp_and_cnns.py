@@ -9,7 +9,6 @@ from flax import nnx
 from jax import lax
 
 from experiments.networks.catalogue import NETWORKS
-from experiments.runs import config
 
 
 @pytest.fixture(scope="module", params=["mlp", "mas_cnn", "p1_cnn"])
@@ -133,7 +132,3 @@ def test_networks_compute_what_the_papers_say(name, network):
         # Sums of at most 9216 products with roundings of 1e-16; measured 4e-16.
         bound = 1e-13 * abs(expected).max()
         np.testing.assert_allclose(fast, expected, rtol=0, atol=bound)
-
-
-def test_every_network_that_a_run_may_name_is_there():
-    assert tuple(NETWORKS) == config.MODELS

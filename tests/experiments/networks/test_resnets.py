@@ -14,8 +14,8 @@ from experiments.networks.functional import Network
 from experiments.networks.resnets import SmallResNet
 from experiments.runs import config
 from experiments.studies.adarem.sphere import Variant, compare
+from experiments.training.compatibility import scale_invariant
 from experiments.training.learner import Learner
-from experiments.training.scale_invariance import scale_invariant
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.noise import noise
 
