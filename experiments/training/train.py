@@ -19,7 +19,8 @@ from experiments.runs import checkpoints, config, identity
 from experiments.runs.store import Handle, Result, Store
 from experiments.training import compatibility
 from experiments.training.learner import Learner
-from experiments.training.loop import Job, Loop, Programs, Progress
+from experiments.training.loop import Job, Loop, Programs
+from experiments.training.progress import Progress
 
 CHECKPOINT_SECONDS = 15.0
 

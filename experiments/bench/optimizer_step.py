@@ -4,7 +4,6 @@ import functools
 import json
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,26 +11,15 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-import optax_sign
+from experiments.training import optimizers
 
 STEPS = 15
 
-OPTIMIZERS: dict[str, Callable[[], optax.GradientTransformation]] = {
-    "sgd": lambda: optax.sgd(1e-3, momentum=0.9),
-    "adam": lambda: optax.adam(1e-3),
-    "adamw": lambda: optax.adamw(1e-3),
-    "lion": lambda: optax.lion(1e-4),
-    "signum": lambda: optax.signum(1e-4, beta=0.95),
-    "ssd": lambda: optax_sign.ssd(1e-4),
-    "mas": optax_sign.mas,
-    "mas bfloat16": lambda: optax_sign.mas(mu_dtype="bfloat16"),
-    "m_sgd": lambda: optax_sign.m_sgd(1e-1),
-    "svag": lambda: optax_sign.svag(1e-1),
-    "m_svag": lambda: optax_sign.m_svag(1e-1),
-    "m_svag mini-batch": lambda: optax_sign.m_svag(1e-1, variance="mini_batch"),
-    "adam_star": lambda: optax_sign.adam_star(1e-3),
-    "adarem": lambda: optax_sign.adarem(1e-1),
-}
+WORDS = (
+    *("momentum", "adam", "adamw", "lion", "signum", "ssd", "mas"),
+    *("mas,mu_dtype=bfloat16", "m_sgd", "svag", "m_svag"),
+    *("m_svag,variance=mini_batch", "adam_star", "adarem"),
+)
 
 
 def gpt2_small() -> dict[str, Any]:
@@ -62,7 +50,7 @@ def gpt2_small() -> dict[str, Any]:
     }
 
 
-def measure(names: list[str]) -> list[dict[str, Any]]:
+def measure(words: list[str]) -> list[dict[str, Any]]:
     """Median milliseconds of a step, and bytes of state a parameter, of each.
 
     The optimizers take their steps in turn, in another order each time, as the memory
@@ -72,36 +60,37 @@ def measure(names: list[str]) -> list[dict[str, Any]]:
     params = gpt2_small()
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     grads = jax.tree.map(lambda p: p + 1e-3, params)
-    steps, states, times = {}, {}, {name: [] for name in names}
-    for name in names:
-        tx = optax.with_extra_args_support(OPTIMIZERS[name]())
-        extra = {"variance": grads} if "mini-batch" in name else {}
-        states[name] = tx.init(params)
+    steps, states, times = {}, {}, {word: [] for word in words}
+    for word in words:
+        optimizer = optimizers.parse(word)
+        made = optax.with_extra_args_support(optimizers.make(optimizer, total_steps=1))
+        extra = {"variance": grads} if optimizers.needs_variance(optimizer) else {}
+        states[word] = made.init(params)
 
-        def step(params, state, grads, extra, tx=tx):
-            updates, state = tx.update(grads, state, params, **extra)
+        def step(params, state, grads, extra, made=made):
+            updates, state = made.update(grads, state, params, **extra)
             return optax.apply_updates(params, updates), state
 
         compiled = jax.jit(step, donate_argnums=(0, 1))
-        steps[name] = functools.partial(compiled, grads=grads, extra=extra)
+        steps[word] = functools.partial(compiled, grads=grads, extra=extra)
     rng = np.random.default_rng(0)
     for _ in range(STEPS + 1):
-        for name in rng.permutation(names).tolist():
+        for word in rng.permutation(words).tolist():
             begin = time.perf_counter()
-            params, states[name] = steps[name](params, states[name])
-            jax.block_until_ready((params, states[name]))
-            times[name].append(time.perf_counter() - begin)
+            params, states[word] = steps[word](params, states[word])
+            jax.block_until_ready((params, states[word]))
+            times[word].append(time.perf_counter() - begin)
     return [
         {
-            "name": name,
-            "milliseconds": 1e3 * float(np.median(times[name][1:])),  # compiled by then
-            "bytes_per_parameter": sum(x.nbytes for x in jax.tree.leaves(states[name]))
+            "name": word,
+            "milliseconds": 1e3 * float(np.median(times[word][1:])),  # compiled by then
+            "bytes_per_parameter": sum(x.nbytes for x in jax.tree.leaves(states[word]))
             / size,
         }
-        for name in names
+        for word in words
     ]
 
 
 if __name__ == "__main__":
-    for row in measure(sys.argv[1:] or list(OPTIMIZERS)):
+    for row in measure(sys.argv[1:] or list(WORDS)):
         print(json.dumps(row), flush=True)

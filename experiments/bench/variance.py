@@ -5,9 +5,12 @@ import sys
 import time
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments import environment
+from experiments.networks.functional import Network
 
 BATCH = 64
 PORTIONS = 9
@@ -20,30 +23,26 @@ def measure(name: str) -> list[dict[str, Any]]:
 
     Both run in a compiled loop, and in turn, so that they see the machine alike.
     """
-    import jax
-    import jax.numpy as jnp
-    import optax
-    from flax import nnx
-
-    from experiments.networks.catalogue import NETWORKS
-    from optax_sign.nnx import value_and_grad_and_variance
-
-    graph, params = nnx.split(NETWORKS[name](10, nnx.Rngs(0)))
+    network, key = Network(name, 10), jax.random.key(0)
+    params, other = network.start(key)
+    fixed = (other, network.random(key, 0))
     rng = np.random.default_rng(0)
     images = jnp.asarray(rng.random((STEPS[name], BATCH, 28, 28, 1), np.float32))
     labels = jnp.asarray(rng.integers(0, 10, (STEPS[name], BATCH)))
 
-    def losses(model, images, labels):
-        return optax.softmax_cross_entropy_with_integer_labels(model(images), labels)
+    def gradient(params, *batch):
+        plain = jax.value_and_grad(network.loss, has_aux=True)
+        (loss, _), gradient = plain(params, *fixed, *batch)
+        return loss, gradient
 
-    def plain(model, *batch):
-        return nnx.value_and_grad(lambda model: losses(model, *batch).mean())(model)
+    def variance(params, *batch):
+        return network.variance(params, *fixed, *batch)[:3]
 
     def loop(function):
         @jax.jit
         def run(params):
             def step(params, batch):
-                loss, *moments = function(nnx.merge(graph, params), *batch)
+                loss, *moments = function(params, *batch)
                 # Every result has a part in the next step, or XLA would leave it out.
                 move = jax.tree.map(lambda *leaves: 1e-6 * sum(leaves), *moments)
                 return jax.tree.map(jnp.subtract, params, move), loss
@@ -52,10 +51,7 @@ def measure(name: str) -> list[dict[str, Any]]:
 
         return run
 
-    runs = {
-        f"{name} gradient": loop(plain),
-        f"{name} variance": loop(value_and_grad_and_variance(losses)),
-    }
+    runs = {f"{name} {f.__name__}": loop(f) for f in (gradient, variance)}
     times = {row: [] for row in runs}
     for _ in range(PORTIONS + 1):
         for row, run in runs.items():

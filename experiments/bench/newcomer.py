@@ -18,57 +18,40 @@ BATCH = 64
 STEPS = {"mlp": 1500, "mas_cnn": 10, "p1_cnn": 15}
 
 
-class MLP(nnx.Module):
+def _flat(x):
+    return x.reshape(len(x), -1)
+
+
+def mlp(rngs: nnx.Rngs) -> nnx.Module:
     """784-128-64-10."""
-
-    def __init__(self, rngs: nnx.Rngs):
-        self.layers = nnx.List(
-            [
-                nnx.Linear(784, 128, rngs=rngs),
-                nnx.Linear(128, 64, rngs=rngs),
-                nnx.Linear(64, 10, rngs=rngs),
-            ]
-        )
-
-    def __call__(self, x):
-        """Returns logits."""
-        x = x.reshape(x.shape[0], -1)
-        for layer in self.layers[:-1]:
-            x = nnx.relu(layer(x))
-        return self.layers[-1](x)
+    linear = partial(nnx.Linear, rngs=rngs)
+    hidden = (linear(784, 128), nnx.relu, linear(128, 64), nnx.relu)
+    return nnx.Sequential(_flat, *hidden, linear(64, 10))
 
 
-class CNN(nnx.Module):
-    """Two convolutions, each with its pooling, and two dense layers."""
-
-    def __init__(self, size, padding, pools, hidden, rngs: nnx.Rngs):
-        conv = partial(nnx.Conv, kernel_size=(size, size), padding=padding, rngs=rngs)
-        self.conv_1, self.conv_2 = conv(1, 32), conv(32, 64)
-        self.pools = pools
-        features = 12 * 12 * 64 if padding == "VALID" else 7 * 7 * 64
-        self.hidden = nnx.Linear(features, hidden, rngs=rngs)
-        self.output = nnx.Linear(hidden, 10, rngs=rngs)
-
-    def __call__(self, x):
-        """Returns logits."""
-        for conv, pool in zip((self.conv_1, self.conv_2), self.pools, strict=True):
-            x = pool(nnx.relu(conv(x)))
-        x = nnx.relu(self.hidden(x.reshape(x.shape[0], -1)))
-        return self.output(x)
-
-
-def _pool(window):
-    padding = "SAME" if window == 3 else "VALID"
-    return partial(
-        nnx.max_pool, window_shape=(window, window), strides=(2, 2), padding=padding
+def mas_cnn(rngs: nnx.Rngs) -> nnx.Module:
+    """Two 3 x 3 convolutions, a pooling and two dense layers."""
+    conv = partial(nnx.Conv, kernel_size=(3, 3), padding="VALID", rngs=rngs)
+    pool = partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2))
+    convolutions = (conv(1, 32), nnx.relu, conv(32, 64), nnx.relu, pool, _flat)
+    hidden = nnx.Linear(12 * 12 * 64, 128, rngs=rngs)
+    return nnx.Sequential(
+        *convolutions, hidden, nnx.relu, nnx.Linear(128, 10, rngs=rngs)
     )
 
 
-MODELS = {
-    "mlp": MLP,
-    "mas_cnn": lambda rngs: CNN(3, "VALID", (lambda x: x, _pool(2)), 128, rngs),
-    "p1_cnn": lambda rngs: CNN(5, "SAME", (_pool(3), _pool(3)), 1024, rngs),
-}
+def p1_cnn(rngs: nnx.Rngs) -> nnx.Module:
+    """Two 5 x 5 convolutions, each with its pooling, and two dense layers."""
+    conv = partial(nnx.Conv, kernel_size=(5, 5), rngs=rngs)
+    pool = partial(nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding="SAME")
+    convolutions = (conv(1, 32), nnx.relu, pool, conv(32, 64), nnx.relu, pool, _flat)
+    hidden = nnx.Linear(7 * 7 * 64, 1024, rngs=rngs)
+    return nnx.Sequential(
+        *convolutions, hidden, nnx.relu, nnx.Linear(1024, 10, rngs=rngs)
+    )
+
+
+MODELS = {"mlp": mlp, "mas_cnn": mas_cnn, "p1_cnn": p1_cnn}
 
 
 @nnx.jit

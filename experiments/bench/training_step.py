@@ -6,9 +6,16 @@ import sys
 import time
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments import environment
+from experiments.data import datasets
+from experiments.runs import config
+from experiments.training import parallel
+from experiments.training.learner import Learner
+from experiments.training.loop import Programs
 
 BATCH = 64
 PORTIONS = 7
@@ -19,40 +26,33 @@ STEPS = {"mlp": 937, "mas_cnn": 45, "p1_cnn": 45}
 
 def images_per_second(model: str, devices: int) -> float:
     """Median rate over seven portions, of one seed a device, all seeds together."""
-    import jax
-
-    from experiments.data import datasets
-    from experiments.runs import config
-    from experiments.training import devices as seeds
-    from experiments.training.learner import Learner
-
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (60000, 28, 28, 1), np.uint8)
     labels = rng.integers(0, 10, 60000).astype(np.int32)
     dataset = datasets.Dataset("noise", noise, labels, noise[:64], labels[:64], 10)
     steps = STEPS[model]
+    total = (PORTIONS + 1) * steps
     run = config.Run(
         model=model,
         optimizer=config.Optimizer(name="adam", learning_rate=1e-3),
-        steps=(PORTIONS + 1) * steps,
-        eval_every=(PORTIONS + 1) * steps,
+        batch_size=BATCH,
+        steps=total,
+        eval_every=total,
     )
     learner = Learner(run, dataset)
-    mesh = seeds.mesh(jax.devices()[:devices])
-    keys = seeds.keys(range(devices), mesh)
-    images, labels = seeds.share((noise, labels), mesh)
-    state = seeds.lay(learner.start, mesh)(keys)
-    shuffle = seeds.lay(learner.order, mesh, shared=1)
-    advance = seeds.lay(learner.advance, mesh, shared=3, donate=(0,))
+    programs = Programs(learner, dataset, jax.devices()[:devices])
+    keys = parallel.keys(range(devices), programs.mesh)
+    state = programs.start(keys)
     order, shuffled_epoch = None, None
     rates = []
-    for portion in range(PORTIONS + 1):
+    for stop in range(steps, total + 1, steps):
         begin = time.perf_counter()
-        epoch = portion * steps // learner.steps_per_epoch
+        epoch = (stop - steps) // learner.steps_per_epoch
         if epoch != shuffled_epoch:
-            order, shuffled_epoch = shuffle(keys, np.int32(epoch)), epoch
-        stop = np.int32((portion + 1) * steps)
-        state, losses = advance(state, keys, order, images, labels, stop)
+            order, shuffled_epoch = programs.order(keys, np.int32(epoch)), epoch
+        state, losses = programs.advance(
+            state, keys, order, *programs.train, np.int32(stop)
+        )
         jax.block_until_ready((state, losses))
         rates.append(devices * steps * BATCH / (time.perf_counter() - begin))
     return float(np.median(rates[1:]))
@@ -60,9 +60,6 @@ def images_per_second(model: str, devices: int) -> float:
 
 def matmul_peak() -> float:
     """The best GFLOP/s of square float32 matrix multiplications."""
-    import jax
-    import jax.numpy as jnp
-
     multiply = jax.jit(jnp.matmul)
     best = 0.0
     for size in (1024, 2048, 4096):

@@ -5,7 +5,11 @@ import json
 import time
 from typing import Any
 
+import jax
+
 from experiments import environment
+from experiments.explorer import controls, page
+from experiments.explorer import view as state
 
 STEPS = 500
 REDRAWS = 30
@@ -23,9 +27,6 @@ def measure() -> list[dict[str, Any]]:
     A redraw is what a click costs, which moves the start of all three; a slider moves
     one of them.
     """
-    from experiments.explorer import controls, page
-    from experiments.explorer import view as state
-
     view = dataclasses.replace(state.of_preset("ravine"), steps=STEPS)
     explorer = page.Explorer(view)
     rows = []
@@ -53,10 +54,8 @@ def measure() -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    # What has been compiled before would make a formula that is new look faster.
-    import jax
-
     environment.prepare()
+    # What has been compiled before would make a formula that is new look faster.
     jax.config.update("jax_enable_compilation_cache", False)
     for row in measure():
         print(json.dumps(row))
