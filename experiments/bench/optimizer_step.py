@@ -22,32 +22,16 @@ WORDS = (
 )
 
 
-def gpt2_small() -> dict[str, Any]:
+def gpt2_small() -> list[jax.Array]:
     """Zeros shaped like the 124,439,808 weights of GPT-2 small, 148 leaves."""
     width, hidden = 768, 3072
-
-    def linear(rows: int, columns: int) -> dict[str, Any]:
-        return {"kernel": jnp.zeros((rows, columns)), "bias": jnp.zeros(columns)}
-
-    def norm() -> dict[str, Any]:
-        return {"scale": jnp.zeros(width), "bias": jnp.zeros(width)}
-
-    def block() -> dict[str, Any]:
-        return {
-            "norm_1": norm(),
-            "attention": linear(width, 3 * width),
-            "projection": linear(width, width),
-            "norm_2": norm(),
-            "up": linear(width, hidden),
-            "down": linear(hidden, width),
-        }
-
-    return {
-        "tokens": jnp.zeros((50257, width)),
-        "positions": jnp.zeros((1024, width)),
-        "blocks": [block() for _ in range(12)],
-        "norm": norm(),
-    }
+    # Attention, its projection, up and down: kernels with their biases.
+    layers = [(width, 3 * width), (width, width), (width, hidden), (hidden, width)]
+    block = [shape for layer in layers for shape in (layer, layer[1:])]
+    norm = [(width,), (width,)]  # two in a block, one at the end
+    embeddings = [(50257, width), (1024, width)]
+    shapes = [*embeddings, *12 * (2 * norm + block), *norm]
+    return [jnp.zeros(shape) for shape in shapes]
 
 
 def measure(words: list[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Self
 
 from rich import progress as bars
@@ -76,12 +75,7 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Removes the bar; after an error, what has ended before it is told."""
         try:
             self._tell_ended()
