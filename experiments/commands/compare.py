@@ -19,7 +19,7 @@ from experiments.commands.train import (
     train,
 )
 from experiments.errors import ConfigError
-from experiments.runs import spelling
+from experiments.runs import names
 from experiments.runs.summary import Summary
 
 
@@ -74,7 +74,7 @@ def _table(rows: Mapping[str, Sequence[Summary]]) -> Table:
         whole = [s for s in summaries if s.result.status == "finished"]
         diverged = len(summaries) - len(whole)
         table.add_row(
-            spelling.spell(summaries[0].run.optimizer),
+            names.spell(summaries[0].run.optimizer),
             f"{len(whole)}" + (f", {diverged} diverged" if diverged else ""),
             _cell(whole, lambda s: s.final_loss),
             _cell(whole, lambda s: s.result.metrics["train_loss"]),

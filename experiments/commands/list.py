@@ -13,7 +13,7 @@ from tyro.conf import Positional
 
 from experiments.commands.report import RESULTS, judge
 from experiments.commands.train import stored_runs, terminal
-from experiments.runs import spelling
+from experiments.runs import names
 from experiments.runs.store import Store
 
 
@@ -61,7 +61,7 @@ def _runs(folder: pathlib.Path) -> Table:
         table.add_row(
             entry.folder.name,
             run.model if run else "",
-            spelling.spell(run.optimizer) if run else "",
+            names.spell(run.optimizer) if run else "",
             str(run.seed) if run else "",
             f"{entry.status} {entry.detail}",
             "" if accuracy is None else f"{accuracy:.2%}",
@@ -82,16 +82,16 @@ def _optimizers() -> Table:
     from experiments.training import optimizers
 
     table = _table("optimizer", "default rate", "what it is")
-    for name, make in optimizers.OPTIMIZERS.items():
-        table.add_row(name, f"{spelling.RATES[name]:g}", _first_line(make))
+    for name, row in optimizers.OPTIMIZERS.items():
+        table.add_row(name, f"{row.rate:g}", _first_line(row.make))
     return table
 
 
 def _networks() -> Table:
-    from experiments.networks import mlp_and_cnns
+    from experiments.networks import catalogue
 
     table = _table("network", "what it is")
-    for name, make in mlp_and_cnns.MODELS.items():
+    for name, make in catalogue.NETWORKS.items():
         table.add_row(name, _first_line(make))
     return table
 
@@ -100,8 +100,8 @@ def _datasets() -> Table:
     from experiments.data import datasets
 
     table = _table("data set", "what it is")
-    for name, load in datasets.DATASETS.items():
-        table.add_row(name, _first_line(load))
+    for name, source in datasets.DATASETS.items():
+        table.add_row(name, _first_line(source.load))
     return table
 
 

@@ -18,7 +18,7 @@ from tyro.conf import arg
 
 from experiments import environment
 from experiments.errors import ConfigError
-from experiments.runs import config, identity, spelling
+from experiments.runs import config, names
 from experiments.runs.store import Result, Store
 from experiments.runs.summary import Summary, summarize
 
@@ -195,7 +195,7 @@ def train(
       The summaries, in the order of the runs.
     """
     check_count("devices", 1 if place.devices is None else place.devices)
-    seeds = collections.Counter(identity.group_key(run) for run in dict.fromkeys(runs))
+    seeds = collections.Counter(names.group_key(run) for run in dict.fromkeys(runs))
     most = max(side_by_side, *seeds.values())
     environment.prepare(place.devices or min(most, os.cpu_count() or 1))
     # Only now: they load JAX, which reads what has just been prepared.
@@ -231,12 +231,12 @@ def exit_code(summaries: Sequence[Summary]) -> int:
     diverged = [s for s in summaries if s.result.status == "diverged"]
     if not diverged:
         return 0
-    names = "; ".join(
-        f"{spelling.name_of(s.run)} at step {s.result.steps}" for s in diverged
+    told = "; ".join(
+        f"{names.name_of(s.run)} at step {s.result.steps}" for s in diverged
     )
     print(
         f"The loss stopped being finite, so these runs ended early, which a smaller "
-        f"learning rate may prevent: {names}.",
+        f"learning rate may prevent: {told}.",
         file=sys.stderr,
     )
     return 1

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 from experiments.errors import ConfigError, RunError
-from experiments.runs import config, identity, metrics, provenance
+from experiments.runs import config, metrics, names, provenance
 from experiments.runs.files import (
     clear_refusal,
     damaged,
@@ -173,7 +173,7 @@ class Store:
 
     def folder(self, run: config.Run) -> pathlib.Path:
         """Where a run is stored, whether it is there yet or not."""
-        return self.root / identity.run_hash(run)
+        return self.root / names.run_hash(run)
 
     def result(self, run: config.Run) -> Result | None:
         """How the run ended, or None if it has not."""
@@ -250,7 +250,7 @@ def _entry(folder: pathlib.Path) -> Entry:
 def _check_config(folder: pathlib.Path, run: config.Run) -> bool:
     """Whether the folder is this run's already; an error if it is another's."""
     stored = _stored_run(folder)
-    if stored is not None and identity.run_hash(stored) != identity.run_hash(run):
+    if stored is not None and names.run_hash(stored) != names.run_hash(run):
         raise RunError(
             f"{folder} holds another configuration than the one its name stands for: "
             f"move it away or give another folder with --runs."
@@ -287,7 +287,7 @@ def _read_result(folder: pathlib.Path) -> Result | None:
 def _describe(run: config.Run) -> dict[str, Any]:
     return {
         "run": config.to_json(run),
-        "hash": identity.run_hash(run),
+        "hash": names.run_hash(run),
         "versions": provenance.versions(),
         "date": provenance.now(),
     }

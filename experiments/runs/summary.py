@@ -22,7 +22,7 @@ import numpy as np
 
 from experiments.data.datasets import DATASETS
 from experiments.errors import RunError
-from experiments.runs import config, identity, signed
+from experiments.runs import config, names, signed
 from experiments.runs.files import read_json
 from experiments.runs.store import Result, Store
 
@@ -120,7 +120,7 @@ def summarize(store: Store, run: config.Run, weights: int) -> Summary:
 
 def path(folder: pathlib.Path, run: config.Run) -> pathlib.Path:
     """Where the table of a run is; the name tells a reader which run it is."""
-    name = f"{run.model}-{run.optimizer.name}-seed-{run.seed}-{identity.run_hash(run)}"
+    name = f"{run.model}-{run.optimizer.name}-seed-{run.seed}-{names.run_hash(run)}"
     return folder / f"{name}.json"
 
 
@@ -132,7 +132,7 @@ def save(folder: pathlib.Path, summary: Summary) -> None:
     """
     tree = {
         "run": config.to_json(summary.run),
-        "hash": identity.run_hash(summary.run),
+        "hash": names.run_hash(summary.run),
         "versions": dict(summary.versions),
         "date": summary.date,
         "result": signed.rounded(dataclasses.asdict(summary.result)),
@@ -158,7 +158,7 @@ def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
 
     def parse(tree: dict[str, Any]) -> Summary:
         stored = config.from_json(tree["run"])
-        if {identity.run_hash(stored), tree["hash"]} != {identity.run_hash(run)}:
+        if {names.run_hash(stored), tree["hash"]} != {names.run_hash(run)}:
             raise signed.refusal(place, f"is the table of run {tree['hash']}")
         return Summary(
             run=run,

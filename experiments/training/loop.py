@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments.data import datasets
-from experiments.runs import checkpoints, config, files, identity, store
+from experiments.runs import checkpoints, config, files, names, store
 from experiments.training import parallel
 from experiments.training.learner import METRICS, Learner, State
 from experiments.training.progress import Progress
@@ -218,7 +218,7 @@ class Loop:
             state = parallel.take(self._state, index)
             step = int(state.step)
             if step > job.step:
-                run = identity.run_hash(job.run)
+                run = names.run_hash(job.run)
                 saved = checkpoints.Checkpoint(
                     step=step, seconds=job.seconds, state=state
                 )

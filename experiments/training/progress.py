@@ -7,7 +7,7 @@ from typing import Self
 from rich import progress as bars
 from rich.console import Console
 
-from experiments.runs import config, identity, spelling
+from experiments.runs import config, names
 from experiments.runs.store import Result, Store
 
 
@@ -87,7 +87,7 @@ class Watch:
         self._tell_ended()
         if not event.runs:  # the last of them have just diverged
             return
-        group = identity.group_key(event.runs[0])
+        group = names.group_key(event.runs[0])
         if group != self._group:  # a new bar, so that its time starts anew
             self._group = group
             self._bar.remove_task(self._task)
@@ -111,7 +111,7 @@ class Watch:
             self._on_end(run, result)
             number = f"{self._count - len(self._pending)} of {self._count}"
             self._console.print(
-                f"({number}) {spelling.name_of(run)}: {_end(result)}",
+                f"({number}) {names.name_of(run)}: {_end(result)}",
                 soft_wrap=True,
             )
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import jax
 
 from experiments.data import datasets
-from experiments.runs import checkpoints, config, identity
+from experiments.runs import checkpoints, config, names
 from experiments.runs.store import Handle, Result, Store
 from experiments.training import compatibility
 from experiments.training.learner import Learner
@@ -61,7 +61,7 @@ def train(
     groups: dict[str, list[config.Run]] = {}
     for run in dict.fromkeys(runs):
         if store.result(run) is None:
-            groups.setdefault(identity.group_key(run), []).append(run)
+            groups.setdefault(names.group_key(run), []).append(run)
     learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
     for group, learner in zip(groups.values(), learners, strict=True):
         with contextlib.ExitStack() as held:
@@ -89,7 +89,7 @@ def train(
 
 def _take_up(run: config.Run, handle: Handle, learner: Learner) -> Job:
     """Goes back to the last checkpoint, or to nothing."""
-    name = identity.run_hash(run)
+    name = names.run_hash(run)
     last = checkpoints.restore(handle.checkpoints, name, learner.abstract)
     job = Job(run=run, handle=handle)
     if last is not None:

@@ -13,7 +13,7 @@ from experiments.claims.claim import Training
 from experiments.commands.report import RESULTS
 from experiments.errors import ConfigError
 from experiments.networks import mlp_and_cnns
-from experiments.runs import config, identity
+from experiments.runs import config, names
 from experiments.runs import summary as results
 from experiments.studies import catalogue, mas
 from experiments.training import optimizers
@@ -34,7 +34,7 @@ def test_a_claim_can_be_run_judged_and_drawn(claim):
         labels = {*claim.trial.runs, *claim.trial.tuned}
         assert labels >= claim.published.keys()
         for runs in claim.trial.runs.values():
-            assert len({identity.group_key(run) for run in runs}) == 1
+            assert len({names.group_key(run) for run in runs}) == 1
             assert len({run.seed for run in runs}) == len(runs)
             make(runs[0].optimizer, runs[0])
         for tuned in claim.trial.tuned.values():

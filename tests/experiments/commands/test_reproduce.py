@@ -8,7 +8,7 @@ import pytest
 
 from experiments.claims.rules import TEST_ACCURACY
 from experiments.commands.report import BEGIN, END
-from experiments.runs import identity
+from experiments.runs import names
 from experiments.runs import summary as results
 from experiments.runs.store import Store
 from experiments.studies import catalogue
@@ -103,7 +103,7 @@ def test_a_table_edited_by_hand_is_refused_before_training(
     path = results.path(folder, tiny_study["SGD"][0])
     path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
     results.path(folder, tiny_study["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / identity.run_hash(tiny_study["MaS"][0]))
+    shutil.rmtree(tmp_path / "runs" / names.run_hash(tiny_study["MaS"][0]))
     before = contents(tmp_path)
     for line in ("reproduce tiny", "report --results runs/results"):
         code, out, error = command(*line.split())

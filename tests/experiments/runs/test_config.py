@@ -11,7 +11,7 @@ import pytest
 import tyro
 
 from experiments.errors import ConfigError
-from experiments.runs import config, identity
+from experiments.runs import config, names
 from experiments.runs.config import Optimizer, Run, Schedule
 from tests.experiments.messages import assert_one_sentence
 
@@ -182,14 +182,14 @@ def test_json_may_leave_defaults_out():
 def test_hash_is_what_it_always_was():
     # If this fails, every stored run and every committed result loses its name: give
     # the run its old hash back.
-    assert identity.run_hash(RUN) == "9972d999656749ad"
-    assert identity.run_hash(Run(optimizer=STEPPED, steps=7)) == "a8fa2899d28a3fbd"
+    assert names.run_hash(RUN) == "9972d999656749ad"
+    assert names.run_hash(Run(optimizer=STEPPED, steps=7)) == "a8fa2899d28a3fbd"
 
 
 def test_hash_does_not_depend_on_the_process():
     code = (
         "from experiments.runs.config import *\n"
-        "from experiments.runs.identity import *\n"
+        "from experiments.runs.names import *\n"
         f"print(run_hash({RUN!r}))\n"
         "import sys\n"
         "print([m for m in ('jax', 'numpy', 'flax', 'optax') if m in sys.modules])"
@@ -199,7 +199,7 @@ def test_hash_does_not_depend_on_the_process():
     process = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True
     )
-    assert process.stdout.splitlines() == [identity.run_hash(RUN), "[]"], process.stderr
+    assert process.stdout.splitlines() == [names.run_hash(RUN), "[]"], process.stderr
 
 
 def test_hash_sees_every_field_and_no_order():
@@ -215,12 +215,12 @@ def test_hash_sees_every_field_and_no_order():
         "optimizer": STEPPED,
     }
     runs = [RUN, *(dataclasses.replace(RUN, **{k: v}) for k, v in others.items())]
-    assert len({identity.run_hash(run) for run in runs}) == len(runs)
+    assert len({names.run_hash(run) for run in runs}) == len(runs)
     turned = dataclasses.replace(STEPPED, options=STEPPED.options[::-1])
     assert turned == STEPPED
     integer = dataclasses.replace(MAS, learning_rate=1)
     real = dataclasses.replace(MAS, learning_rate=1.0)
-    assert identity.run_hash(Run(optimizer=integer, steps=1)) == identity.run_hash(
+    assert names.run_hash(Run(optimizer=integer, steps=1)) == names.run_hash(
         Run(optimizer=real, steps=1)
     )
 
@@ -231,15 +231,15 @@ def test_equal_runs_have_equal_names():
         dataclasses.replace(MAS, options=(("beta", beta),)) for beta in (0, -0.0)
     )
     assert whole == real
-    assert identity.run_hash(dataclasses.replace(RUN, optimizer=whole)) == (
-        identity.run_hash(dataclasses.replace(RUN, optimizer=real))
+    assert names.run_hash(dataclasses.replace(RUN, optimizer=whole)) == (
+        names.run_hash(dataclasses.replace(RUN, optimizer=real))
     )
 
 
 def test_hash_ignores_fields_at_their_default():
     spelled = dataclasses.replace(RUN, batch_size=64, seed=0)
-    assert identity.run_hash(spelled) == identity.run_hash(RUN)
-    names = {field.name for field in dataclasses.fields(Run)}
+    assert names.run_hash(spelled) == names.run_hash(RUN)
+    fields = {field.name for field in dataclasses.fields(Run)}
     moved = {
         "batch_size": 32,
         "eval_every": 499,
@@ -248,15 +248,15 @@ def test_hash_ignores_fields_at_their_default():
         "l2": 5e-4,
         "model": "mas_cnn",
     }
-    assert names.issuperset(moved)
+    assert fields.issuperset(moved)
     for name, value in moved.items():
         other = dataclasses.replace(RUN, **{name: value})
-        assert identity.run_hash(other) != identity.run_hash(RUN)
+        assert names.run_hash(other) != names.run_hash(RUN)
 
 
 def test_group_key_ignores_the_seed_only():
     def key(**changes):
-        return identity.group_key(dataclasses.replace(RUN, **changes))
+        return names.group_key(dataclasses.replace(RUN, **changes))
 
     assert key(seed=1) == key(seed=2)
     assert key(shuffle=False) != key()

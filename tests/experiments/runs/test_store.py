@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from experiments.runs import config, identity, provenance
+from experiments.runs import config, names, provenance
 from experiments.runs.store import RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
@@ -68,7 +68,7 @@ def test_finish_needs_the_metrics_of_the_last_step(store, folder):
 def test_config_is_stored_with_versions_and_date(store, folder):
     stored = json.loads((folder / "config.json").read_text())
     assert config.from_json(stored["run"]) == RUN
-    assert stored["hash"] == identity.run_hash(RUN) == folder.name
+    assert stored["hash"] == names.run_hash(RUN) == folder.name
     assert stored["versions"]["numpy"] == np.__version__
     assert set(stored["versions"]) == {"python", *provenance.PACKAGES}
     assert stored["date"].startswith("20")

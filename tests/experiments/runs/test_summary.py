@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.errors import RunError
-from experiments.runs import identity
+from experiments.runs import names
 from experiments.runs import summary as results
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, row
@@ -138,7 +138,7 @@ def test_a_table_changed_by_hand_is_named_and_refused(tmp_path, old, new, says):
 def test_the_table_of_another_run_is_refused(tmp_path):
     results.save(tmp_path, summary(run(seed=1)))
     results.path(tmp_path, run(seed=1)).rename(results.path(tmp_path, run()))
-    with pytest.raises(RunError, match=identity.run_hash(run(seed=1))) as error:
+    with pytest.raises(RunError, match=names.run_hash(run(seed=1))) as error:
         results.load(tmp_path, run())
     assert_one_sentence(str(error.value))
 

@@ -11,7 +11,7 @@ import pytest
 import optax_sign
 from experiments.errors import ConfigError
 from experiments.runs.config import Optimizer, Schedule
-from experiments.runs.spelling import spell
+from experiments.runs.names import spell
 from experiments.training import optimizers
 from tests.experiments.messages import assert_one_sentence
 

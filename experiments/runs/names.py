@@ -1,11 +1,11 @@
-"""The hash that names a run, from what its configuration says."""
+"""What a run is called: by its hash in folders and tables, by a few words to users."""
 
 import dataclasses
 import hashlib
 import json
 from typing import Any
 
-from experiments.runs.config import Run
+from experiments.runs.config import Optimizer, Run
 
 
 def run_hash(run: Run) -> str:
@@ -14,12 +14,29 @@ def run_hash(run: Run) -> str:
     Fields at their default do not enter, so that a field added later, with a default
     that changes nothing, leaves the names of all earlier runs as they are.
     """
-    return _digest(_essence(run))
+    # Sorted keys and the shortest digits that give the float back (what json writes):
+    # the text, and so the hash, depends on no process and no Python version.
+    text = json.dumps(
+        _essence(run), sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def group_key(run: Run) -> str:
     """Equal for runs that differ in nothing but the seed."""
     return run_hash(dataclasses.replace(run, seed=0))
+
+
+def spell(optimizer: Optimizer) -> str:
+    """The word of the command line for it; the schedule is not part of it."""
+    options = {"learning_rate": optimizer.learning_rate, **dict(optimizer.options)}
+    pairs = (f"{name}={value}" for name, value in options.items())
+    return ",".join((optimizer.name, *pairs))
+
+
+def name_of(run: Run) -> str:
+    """What the run is called in messages and tables."""
+    return f"{spell(run.optimizer)} on {run.model}, seed {run.seed}"
 
 
 def _essence(value: Any) -> Any:
@@ -41,10 +58,3 @@ def _default(field: dataclasses.Field) -> Any:
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default  # MISSING, which nothing equals, where there is none
-
-
-def _digest(tree: dict[str, Any]) -> str:
-    # Sorted keys and the shortest digits that give the float back (what json writes):
-    # the text, and so the hash, depends on no process and no Python version.
-    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
