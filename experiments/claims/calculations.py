@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.claims.claim import Calculation, Table
-from experiments.runs import provenance, signed
+from experiments.runs import signed, store
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,11 +34,11 @@ def path(folder: pathlib.Path, claim_id: str) -> pathlib.Path:
 
 def calculate(calculation: Calculation) -> Calculated:
     """Calculates the table of a claim."""
-    date, begin = provenance.now(), time.perf_counter()
+    date, begin = store.now(), time.perf_counter()
     table = calculation.table()
     seconds = time.perf_counter() - begin
     return Calculated(
-        table=table, versions=provenance.versions(), date=date, seconds=seconds
+        table=table, versions=store.versions(), date=date, seconds=seconds
     )
 
 

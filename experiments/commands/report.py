@@ -13,7 +13,7 @@ from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands.train import Path
 from experiments.errors import ConfigError
-from experiments.runs import outputs
+from experiments.runs import files
 
 # The results that come with the code.
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
@@ -74,7 +74,7 @@ def run(options: Report) -> int:
         }
         texts[options.tables] = _with_tables(options.tables, tables)
     for path, text in texts.items():
-        outputs.write(path, text.encode())
+        files.write_output(path, text.encode())
     return 0
 
 

@@ -15,7 +15,7 @@ from experiments.claims import calculations, judge, report
 from experiments.claims.claim import Calculation, Claim, Study, Training
 from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands.train import AnyPlace, Path, Place, exit_code, terminal, train
-from experiments.runs import outputs
+from experiments.runs import files
 from experiments.runs import summary as results
 from experiments.runs.config import Run
 from experiments.runs.summary import Summary
@@ -49,7 +49,7 @@ def run(options: Reproduce) -> int:
 
     chosen = catalogue.select(options.claims)
     output = options.output or options.place.runs / "results"
-    outputs.check(output)
+    files.check_room(output)
     console = terminal()
     for study, claim in chosen:
         judge_stored(
@@ -175,7 +175,7 @@ def _draw(judgement: Judgement, folder: pathlib.Path) -> pathlib.Path | None:
     from experiments.claims import figures
 
     path = report.figure_path(folder, claim)
-    outputs.write(path, figures.png(claim.figure.draw(evidence)))
+    files.write_output(path, figures.png(claim.figure.draw(evidence)))
     return path
 
 

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from experiments.errors import RunError
-from experiments.runs import outputs
-from experiments.runs.files import read_bytes
+from experiments.runs.files import read_bytes, write_output
 
 T = TypeVar("T")
 
@@ -21,7 +20,7 @@ def write(path: pathlib.Path, tree: Mapping[str, Any]) -> None:
     """
     whole = {**tree, "digest": _digest(tree)}
     lines = (f"{json.dumps(key)}: {json.dumps(value)}" for key, value in whole.items())
-    outputs.write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+    write_output(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
 
 
 def read(path: pathlib.Path, parse: Callable[[dict[str, Any]], T]) -> T | None:

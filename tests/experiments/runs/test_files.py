@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from experiments.runs import files
-from experiments.runs import store as runs
 from experiments.runs.store import RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
@@ -138,7 +137,7 @@ def test_interrupt_while_writing_leaves_whole_rows(store, folder, monkeypatch):
         raise KeyboardInterrupt
 
     with store.open(RUN) as handle:
-        monkeypatch.setattr(runs, "write_all", interrupted)
+        monkeypatch.setattr(files, "write_all", interrupted)
         with pytest.raises(KeyboardInterrupt):
             handle.append([row(6)])
         assert content(folder)["metrics.jsonl"] == before

@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments.runs import config, names, provenance
-from experiments.runs.store import RunError, Store
+from experiments.runs import config, names
+from experiments.runs.store import PACKAGES, RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
 
@@ -70,7 +70,7 @@ def test_config_is_stored_with_versions_and_date(store, folder):
     assert config.from_json(stored["run"]) == RUN
     assert stored["hash"] == names.run_hash(RUN) == folder.name
     assert stored["versions"]["numpy"] == np.__version__
-    assert set(stored["versions"]) == {"python", *provenance.PACKAGES}
+    assert set(stored["versions"]) == {"python", *PACKAGES}
     assert stored["date"].startswith("20")
     with store.open(RUN):
         pass

@@ -2,13 +2,14 @@
 
 import errno
 import os
+import pathlib
 import resource
 import signal
 
 import pytest
 
 from experiments.errors import OutputError
-from experiments.runs import files, outputs
+from experiments.runs import files
 from tests.experiments.messages import assert_one_sentence
 
 
@@ -24,17 +25,17 @@ def full_disk():
 
 
 def test_a_writable_folder_is_made_and_left_empty(tmp_path):
-    outputs.check(tmp_path / "a" / "b")
+    files.check_room(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
 
 
 def test_a_full_disk_is_refused_and_nothing_is_harmed(tmp_path, full_disk):
-    outputs.write(tmp_path / "old", b"precious")
+    files.write_output(tmp_path / "old", b"precious")
     with pytest.raises(OutputError, match="name another place") as error:
-        outputs.check(tmp_path)
+        files.check_room(tmp_path)
     assert_one_sentence(str(error.value))
     with pytest.raises(OutputError):
-        outputs.write(tmp_path / "old", bytes(1 << 17))
+        files.write_output(tmp_path / "old", bytes(1 << 17))
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"old": b"precious"}
 
 
@@ -42,8 +43,8 @@ def test_a_full_disk_is_refused_and_nothing_is_harmed(tmp_path, full_disk):
 def test_a_read_only_folder_is_refused(folder):
     # Not even root may write there, which a folder without permission lets it do.
     for attempt in (
-        lambda: outputs.check(outputs.pathlib.Path(folder) / "results"),
-        lambda: outputs.write(outputs.pathlib.Path(folder) / "table", b""),
+        lambda: files.check_room(pathlib.Path(folder) / "results"),
+        lambda: files.write_output(pathlib.Path(folder) / "table", b""),
     ):
         with pytest.raises(OutputError, match=f"Cannot write to {folder}") as error:
             attempt()
@@ -53,35 +54,35 @@ def test_a_read_only_folder_is_refused(folder):
 def test_a_file_in_the_place_of_a_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("precious")
     with pytest.raises(OutputError):
-        outputs.check(tmp_path / "file")
+        files.check_room(tmp_path / "file")
     with pytest.raises(OutputError):
-        outputs.write(tmp_path / "file" / "table", b"")
+        files.write_output(tmp_path / "file" / "table", b"")
     assert (tmp_path / "file").read_text() == "precious"
 
 
 def test_an_interrupted_write_leaves_the_older_file(tmp_path, monkeypatch):
-    outputs.write(tmp_path / "table", b"old")
+    files.write_output(tmp_path / "table", b"old")
 
     def interrupted(file, data):
         os.write(file, data[:1])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(outputs, "write_all", interrupted)
+    monkeypatch.setattr(files, "write_all", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        outputs.write(tmp_path / "table", b"new")
+        files.write_output(tmp_path / "table", b"new")
     assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == {"table": b"old"}
 
 
 def test_who_reads_an_older_file_goes_on_reading_it(tmp_path):
-    outputs.write(tmp_path / "table", b"old")
+    files.write_output(tmp_path / "table", b"old")
     with (tmp_path / "table").open("rb") as reader:
-        outputs.write(tmp_path / "table", b"new")
+        files.write_output(tmp_path / "table", b"new")
         assert reader.read() == b"old"
     assert (tmp_path / "table").read_bytes() == b"new"
 
 
 def test_new_files_have_the_permissions_of_the_user(tmp_path):
-    outputs.write(tmp_path / "table", b"new")
+    files.write_output(tmp_path / "table", b"new")
     (tmp_path / "usual").write_text("")
     modes = {path.stat().st_mode for path in tmp_path.iterdir()}
     assert len(modes) == 1
@@ -93,5 +94,5 @@ def test_a_reason_is_given(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files.os, "write", refuse)
     with pytest.raises(OutputError, match="No space left on device"):
-        outputs.check(tmp_path)
+        files.check_room(tmp_path)
     assert list(tmp_path.iterdir()) == []
