@@ -83,8 +83,8 @@ def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:
         if calculations.load(folder, claim.id) is None:
             console.print(f"Calculating {claim.id}.")
             environment.prepare()
-            found = calculations.calculate(claim.trial)
-            calculations.save(folder, claim.id, found)
+            found = calculations.calculate(claim.id, claim.trial)
+            calculations.save(folder, found)
 
 
 def _train(

@@ -30,7 +30,7 @@ def test_a_figure_has_axes_units_legend_and_every_curve():
         "SGD (published: 0.90)",
     ]
     line = next(line for line in axes.lines if line.get_label().startswith("MaS"))
-    np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [50, 1], [100, 0.5]])
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [51, 1], [100, 0.5]])
     marks = {
         tuple(*line.get_xydata()) for line in axes.lines if len(line.get_xdata()) == 1
     }

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from experiments.claims import calculations
 from experiments.claims.rules import TEST_ACCURACY
 from experiments.commands.report import BEGIN, END
 from experiments.runs import names
@@ -15,6 +16,7 @@ from experiments.studies import catalogue
 from experiments.training import train
 from tests.experiments.command_cases import command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
+from tests.experiments.stored_runs import forget
 from tests.experiments.summaries import CLAIM, RUNS, STUDY, summary
 
 
@@ -79,7 +81,8 @@ def test_reproduce_does_again_only_what_is_missing(
     monkeypatch.setattr(train, "Loop", None)  # nothing is trained from here on
     folder = tmp_path / "runs/results/tiny"
     before = contents(folder)
-    results.path(folder, tiny_study["Adam"][1]).unlink()
+    table = results.path(folder)
+    forget(table, names.run_hash(tiny_study["Adam"][1]))
     (folder / "figure.png").unlink()
     code, out, _ = command("reproduce", "all")
     assert code == 0
@@ -87,6 +90,9 @@ def test_reproduce_does_again_only_what_is_missing(
         "6 runs; 1 of them have no results in runs/results, which take about 0 seconds."
         in out
     )
+    rows = before[table].splitlines()
+    assert sorted(table.read_bytes().splitlines()) == sorted(rows)
+    before = {**before, table: table.read_bytes()}  # the row is the last one now
     assert contents(folder) == before
     # Without the runs, as after a clone, their tables are enough.
     for entry in Store("runs").list():
@@ -100,15 +106,16 @@ def test_a_table_edited_by_hand_is_refused_before_training(
 ):
     assert command("reproduce", "tiny")[0] == 0
     folder = tmp_path / "runs/results/tiny"
-    path = results.path(folder, tiny_study["SGD"][0])
+    path = results.path(folder)
+    missing = names.run_hash(tiny_study["MaS"][0])
+    forget(path, missing)
     path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
-    results.path(folder, tiny_study["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / names.run_hash(tiny_study["MaS"][0]))
+    shutil.rmtree(tmp_path / "runs" / missing)
     before = contents(tmp_path)
     for line in ("reproduce tiny", "report --results runs/results"):
         code, out, error = command(*line.split())
         assert (code, out) == (2, "")
-        assert path.name in error
+        assert f"Line 1 of {path.relative_to(tmp_path)} does not match" in error
         assert_one_sentence(error.rstrip("\n"))
     assert contents(tmp_path) == before
 
@@ -167,7 +174,8 @@ def test_report_as_a_page_has_its_figures_inside(command, tmp_path, tiny_study):
 
 def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_study):
     store(tmp_path, tiny_study)
-    results.path(tmp_path / "out/tiny", tiny_study["SGD"][1]).unlink()
+    path = results.path(tmp_path / "out/tiny")
+    forget(path, names.run_hash(tiny_study["SGD"][1]))
     code, out, _ = command("report", "--results", "out")
     assert code == 0
     assert "**○ not tried**: 1 of 6 runs are missing." in out
@@ -179,14 +187,14 @@ def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypat
     assert "Calculating da-3." in out
     assert "Verdict: holds" in out
     folder = tmp_path / "out/dissecting_adam"
-    assert {path.name for path in folder.iterdir()} == {"da-3.json", "figure-3.png"}
+    table = calculations.path(folder)
+    assert {path.name for path in folder.iterdir()} == {table.name, "figure-3.png"}
     before = contents(folder)
     code, out, _ = command("reproduce", "da-3", "--output", "out")
     assert code == 0
     assert "Calculating" not in out
     assert contents(folder) == before
-    path = folder / "da-3.json"
-    path.write_text(path.read_text().replace('"gap": 0.06', '"gap": 0.07'))
+    table.write_text(table.read_text().replace('"gap": 0.06', '"gap": 0.07'))
     code, out, error = command("reproduce", "da-3", "--output", "out")
     assert (code, out) == (2, "")
     assert_one_sentence(error.rstrip("\n"))
