@@ -22,13 +22,12 @@ from experiments.errors import OutputError, RunError
 from experiments.runs import files
 
 T = TypeVar("T")
-Row = Mapping[str, Any]
 
 # Makes of a row its name and what it stands for.
 Parse = Callable[[dict[str, Any]], tuple[str, T]]
 
 
-def append(path: pathlib.Path, row: Row) -> None:
+def append(path: pathlib.Path, row: Mapping[str, Any]) -> None:
     """Adds a row, whole or not at all; writers wait for each other.
 
     A last line that was torn off, as by a power cut, is cut away before.
@@ -101,7 +100,8 @@ def _read(
     for number, line in enumerate(lines, start=1):
         if _is_intact(line):
             try:
-                name, rows[name] = parse(json.loads(line))
+                name, value = parse(json.loads(line))
+                rows[name] = value
                 continue
             except (ValueError, TypeError, KeyError):
                 fault = "was written by another version of this program"
