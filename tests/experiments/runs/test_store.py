@@ -122,8 +122,8 @@ def test_metrics_without_a_configuration_are_damage(store, folder):
 
 def test_run_of_a_later_version_is_named(store, folder):
     path = folder / "config.json"
-    path.write_text(path.read_text().replace("fashion_mnist", "cifar1000"))
-    with pytest.raises(RunError, match="no run known here: .*'cifar1000'") as error:
+    path.write_text(path.read_text().replace('"augment"', '"augmented"'))
+    with pytest.raises(RunError, match="no run known here: .*'augmented'") as error:
         store.result(RUN)
     assert_one_sentence(str(error.value))
 
