@@ -55,20 +55,12 @@ class Place:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Settings:
+class Settings(config.Settings):
     """The runs, apart from their optimizer.
 
     Attributes:
-      model: the network; see: list networks.
-      dataset: the data; see: list datasets.
       epochs: passes over the training set (default: 5).
       steps: length in steps, in place of epochs.
-      batch_size: examples a step.
-      shuffle: shuffle the training set anew for every epoch.
-      augment: crop, mirror and distort the training images at random.
-      l2: factor of half the squared norm of the weights, added to the loss.
-      track_oscillation: measure how much the parameters oscillate, at evaluations.
-      eval_every: steps between two evaluations.
       seeds: how many runs, which differ in initial weights and shuffling.
       first_seed: seed of the first of them.
       schedule: of the learning rate, one of constant, cosine (to zero) and step.
@@ -77,16 +69,8 @@ class Settings:
       factor: with the schedule step, what it is multiplied by.
     """
 
-    model: str = "mlp"
-    dataset: str = "fashion_mnist"
     epochs: Number = None
     steps: Number = None
-    batch_size: int = 64
-    shuffle: bool = True
-    augment: bool = False
-    l2: float = 0.0
-    track_oscillation: bool = False
-    eval_every: int = 500
     seeds: int = 1
     first_seed: int = 0
     schedule: str = "constant"
@@ -153,23 +137,13 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
         boundaries=settings.boundaries,
         factor=settings.factor,
     )
-    endless = settings.epochs is None and settings.steps is None
+    fields = [field.name for field in dataclasses.fields(config.Settings)]
+    shared = {name: getattr(settings, name) for name in fields}
+    if settings.epochs is None and settings.steps is None:
+        shared["epochs"] = EPOCHS
     first = settings.first_seed
     return tuple(
-        config.Run(
-            dataset=settings.dataset,
-            model=settings.model,
-            optimizer=optimizers.parse(optimizer, schedule),
-            batch_size=settings.batch_size,
-            epochs=EPOCHS if endless else settings.epochs,
-            steps=settings.steps,
-            shuffle=settings.shuffle,
-            augment=settings.augment,
-            l2=settings.l2,
-            track_oscillation=settings.track_oscillation,
-            eval_every=settings.eval_every,
-            seed=seed,
-        )
+        config.Run(optimizer=optimizers.parse(optimizer, schedule), seed=seed, **shared)
         for seed in range(first, first + settings.seeds)
     )
 
