@@ -3,14 +3,14 @@
 import math
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jinja2
 from mdit_py_plugins.anchors.index import slugify
 
-from experiments.claims import calculations, guide
-from experiments.claims.calculations import Calculated
+from experiments.claims import guide
+from experiments.claims.calculations import Calculated, load
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -20,9 +20,7 @@ from experiments.claims.claim import (
 )
 from experiments.claims.intervals import FEWEST, interval
 from experiments.claims.judge import Judgement
-from experiments.claims.rate_search import Found
-from experiments.runs import summary as results
-from experiments.runs.summary import Summary
+from experiments.runs.summary import SMOOTHING, Summary
 
 MARKS = {"holds": "✓", "does not hold": "✗", "not tried": "○"}
 
@@ -51,34 +49,28 @@ def markdown(judged: Judged, place: pathlib.Path, beside: pathlib.Path) -> str:
         image = figure_path(place / study.name, judgement.claim)
         return relative(image, beside) if image.exists() else None
 
-    def origin(study: Study, judgement: Judgement) -> list[str]:
-        calculated = _calculated(judgement, place / study.name)
-        runs = list(_summaries(judgement).values())
-        return [*_origin(calculated, runs), *_searches(judgement)]
-
-    every = [j for _, some in judged for j in some]
-    runs = {run: summary for j in every for run, summary in _summaries(j).items()}
-    calculated = [
-        found
-        for study, some in judged
-        for judgement in some
-        if (found := _calculated(judgement, place / study.name)) is not None
-    ]
-    seconds = sum(summary.result.seconds for summary in runs.values())
+    every = [judgement for _, some in judged for judgement in some]
     text = _TEMPLATES.get_template("report.md.jinja").render(
         judgements=every,
         studies=judged,
         entries=guide.ENTRIES,
-        runs=len(runs),
-        calculations=len(calculated),
-        seconds=seconds + sum(found.seconds for found in calculated),
-        smoothing=results.SMOOTHING,
+        runs={s.run: s for judgement in every for s in _runs(judgement)}.values(),
+        calculated={
+            judgement.claim.id: calculation
+            for study, some in judged
+            for judgement in some
+            if judgement.evidence is not None and judgement.evidence.table
+            if (calculation := load(place / study.name, judgement.claim.id))
+        },
+        smoothing=SMOOTHING,
         figure=figure,
-        origin=origin,
         numbers=numbers,
         parts=parts,
         published=published,
+        runs_of=_runs,
         seeds=seeds,
+        source_of_rate=_source_of_rate,
+        versions=_versions,
     )
     return text.rstrip() + "\n"
 
@@ -228,59 +220,27 @@ def _tables() -> Any:
     return _TEMPLATES.get_template("tables.md.jinja").module
 
 
-def _origin(calculated: Calculated | None, runs: Sequence[Summary]) -> list[str]:
-    """Where the numbers come from."""
-    if calculated is not None:
-        return [
-            f"Calculated in {calculated.seconds:.1f} seconds on "
-            f"{calculated.date[:10]} with {_versions(calculated.versions)}."
-        ]
-    if not runs:
-        return []
-    hours = sum(summary.result.seconds for summary in runs) / 3600
-    took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
-    dates = sorted(summary.date[:10] for summary in runs)
-    versions = sorted({_versions(summary.versions) for summary in runs})
-    return [
-        f"Runs: {len(runs)}, trained in {took}, from {dates[0]} to {dates[-1]}, "
-        f"with {'; '.join(versions)}."
-    ]
-
-
-def _calculated(judgement: Judgement, folder: pathlib.Path) -> Calculated | None:
-    if judgement.evidence is None or judgement.evidence.runs:
-        return None
-    return calculations.load(folder, judgement.claim.id)
-
-
-def _summaries(judgement: Judgement) -> Mapping[object, Summary]:
+def _runs(judgement: Judgement) -> list[Summary]:
     """All runs behind a judgement, those of searches included, each once."""
     if judgement.evidence is None:
-        return {}
+        return []
     evidence = judgement.evidence
     every = [s for some in evidence.runs.values() for s in some]
     every += [s for found in evidence.searches.values() for s in found.tried.values()]
-    return {summary.run: summary for summary in every}
+    return list({summary.run: summary for summary in every}.values())
 
 
-def _searches(judgement: Judgement) -> list[str]:
-    """Which learning rates were tried, and which of them came out best."""
-    found = judgement.evidence.searches if judgement.evidence else {}
-    return [_search(judgement.claim, label, f) for label, f in found.items()]
-
-
-def _search(claim: Claim, label: str, found: Found) -> str:
+def _source_of_rate(claim: Claim, label: str) -> str | None:
+    """The label whose search has found the rate of this one, if it had none itself."""
     assert isinstance(claim.trial, Training)
     mine = claim.trial.tuned[label]
     for other, tuned in claim.trial.tuned.items():
         if mine.optimizer and not tuned.optimizer and tuned.search == mine.search:
-            return f"Step size of {label}: {found.best:g}, that of {other}."
-    tried = ", ".join(
-        f"{rate:g}" + ("" if rate in found.scores else " (unstable)")
-        for rate in sorted(found.tried, reverse=True)
-    )
-    return f"Step sizes tried for {label}: {tried}; best {found.best:g}."
+            return other
+    return None
 
 
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+def _versions(tried: Sequence[Summary | Calculated]) -> str:
+    """The versions that all of these ran with."""
+    each = {", ".join(f"{n} {v}" for n, v in one.versions.items()) for one in tried}
+    return "; ".join(sorted(each))
