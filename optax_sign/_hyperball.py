@@ -1,6 +1,5 @@
 """Hyperball: any direction at a fixed length, weights at a fixed norm."""
 
-import jax
 import jax.numpy as jnp
 import optax
 
@@ -83,8 +82,6 @@ def _as_long_as_the_parameters(directions, params):
     _sphere.require_params(params, "hyperball")
 
     def leaf(direction, parameter):
-        if direction is None:
-            return None
         wide = _moments.widen(direction)
         dtype = wide.real.dtype
         length = _sphere.norm_of([wide]).astype(dtype)
@@ -92,4 +89,4 @@ def _as_long_as_the_parameters(directions, params):
         # Two factors, as their quotient overflows where the direction is tiny.
         return wide / jnp.where(length == 0, 1, length) * norm
 
-    return jax.tree.map(leaf, directions, params, is_leaf=_moments.is_none)
+    return _moments.map_present(leaf, directions, params)

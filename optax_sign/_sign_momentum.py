@@ -6,7 +6,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from optax_sign._chain import chain_with_decay
-from optax_sign._ema import ema
+from optax_sign._moments import ema
 
 
 def ssd(

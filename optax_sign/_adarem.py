@@ -117,8 +117,6 @@ def scale_by_resilience(
             largest = jax.tree.map(lambda _: overall, largest)
 
         def leaf(g, m, peak):
-            if g is None:
-                return None
             gradient, mean = _moments.widen(g), _moments.widen(m)
             dtype = _moments.at_least_float32(gradient.real, mean.real, peak)
             fading = jnp.power(
@@ -128,9 +126,7 @@ def scale_by_resilience(
             agreement = _agreement(gradient, mean, peak.astype(dtype), eps)
             return ((1 + fading * agreement) * gradient).astype(jnp.result_type(g))
 
-        scaled = jax.tree.map(
-            leaf, updates, state.mu, largest, is_leaf=_moments.is_none
-        )
+        scaled = _moments.map_present(leaf, updates, state.mu, largest)
         mu = _moments.update_ema(updates, state.mu, beta)
         count = optax.safe_increment(state.count)
         return scaled, ScaleByResilienceState(count=count, mu=mu)
