@@ -1,5 +1,6 @@
 """Resilience between other links: what comes in is averaged, scaled and not turned."""
 
+import chex
 import jax
 import numpy as np
 import optax
@@ -81,11 +82,9 @@ def test_follows_the_transcriptions_one_after_the_other(first, scope):
         updates, _ = scan(tx, noise())
     incoming = transcription(by_step(noise()))
     expected = momentum(resilient_gradients(incoming, **options))
-    for actual, step in zip(by_step(updates), expected, strict=True):
-        for a, e in zip(actual, step, strict=True):
-            # Round-off of float64 in averages of 10 steps, of numbers of size 10, and
-            # in quotients by max|m| of size 0.1.
-            np.testing.assert_allclose(a, e, rtol=0, atol=1e-12)
+    # Round-off of float64 in averages of 10 steps, of numbers of size 10, and in
+    # quotients by max|m| of size 0.1.
+    chex.assert_trees_all_close(by_step(updates), expected, rtol=0, atol=1e-12)
     # The order matters, so what is averaged is what comes in.
     swapped = transcription(resilient_gradients(by_step(noise()), **options))
     other = momentum(swapped)[-1]
@@ -123,8 +122,7 @@ def test_after_adam_or_a_sign_the_unit_of_gradients_does_not_matter(link):
     updates, _ = scan(tx, gradients)
     # A power of two changes no digit.
     other, _ = scan(tx, jax.tree.map(lambda g: g * np.float32(2.0**-12), gradients))
-    for u, o in zip(jax.tree.leaves(updates), jax.tree.leaves(other), strict=True):
-        np.testing.assert_array_equal(u, o)
+    chex.assert_trees_all_equal(updates, other)
 
 
 def test_after_a_sign_the_average_says_how_one_sided_it_was():
@@ -142,8 +140,7 @@ def test_after_a_sign_the_average_says_how_one_sided_it_was():
 def test_a_sign_after_it_undoes_it():
     link = scale_by_resilience(**OPTIONS)
     undone, _ = scan(optax.chain(link, optax.scale_by_sign()), noise(np.float32))
-    for u, g in zip(jax.tree.leaves(undone), jax.tree.leaves(noise()), strict=True):
-        np.testing.assert_array_equal(u, np.sign(g))
+    chex.assert_trees_all_equal(undone, jax.tree.map(np.sign, noise()))
 
 
 @pytest.mark.parametrize("clip", [True, False])
