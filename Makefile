@@ -35,4 +35,4 @@ format: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv dist .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-oldest .cache dist .pytest_cache .ruff_cache .coverage
