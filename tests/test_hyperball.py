@@ -12,7 +12,7 @@ from optax_sign import hyperball, project_to_sphere
 
 from .catalogue import matrices
 from .reference import sphere
-from .test_sphere import norms, walk
+from .walks import norms, walk
 
 KERNELS = {
     "a": np.float32([[1.0, -2.0, 0.5], [0.3, 1.1, -0.7]]),

@@ -9,7 +9,7 @@ import pytest
 from optax_sign import scale_by_resilience
 
 from .reference.resilience import resilient_gradients
-from .test_properties import scan
+from .walks import scan
 
 STEPS = 50
 OPTIONS = {"beta": 0.8, "decay": 0.98}
