@@ -3,13 +3,21 @@ BIN := .venv/bin
 # A bytecode cache saves two seconds at every start of a process.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chromium lint format clean
+.PHONY: demo test test-oldest chromium lint format clean
 
 demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
 
 test: lint chromium  ## Everything that must pass.
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
+
+# What experiments, Sphinx or no JAX at all are needed for says nothing of the floors.
+OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py \
+  tests/test_nnx.py tests/test_properties.py tests/test_reference%, \
+  $(wildcard tests/test_*.py))
+
+test-oldest: .venv-oldest/installed  ## The library with the oldest versions it allows.
+	.venv-oldest/bin/python -m pytest -n 2 $(OLDEST)
 
 # Debian's, for the tests of the explorer's page.
 chromium:
@@ -32,6 +40,13 @@ format: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
 	$(BIN)/python -m compileall -q .venv || true
+	touch $@
+
+.venv-oldest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	grep -E '^(dependencies|nnx) =' pyproject.toml | grep -oE '[a-z]+>=[0-9.]+' | \
+	  sed 's/>=/==/' >.venv-oldest/floors.txt
+	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/floors.txt -e ".[test]"
 	touch $@
 
 clean:

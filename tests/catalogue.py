@@ -1,7 +1,8 @@
 """The one table of optimizers and links: every way of calling each that differs.
 
 A new optimizer is one `Row` here, and the tests of the contract, of the references and
-of the public surface take it from there.
+of the public surface take it from there. An argument that `ranges.py` does not know
+has its range in the row.
 """
 
 import dataclasses
