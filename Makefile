@@ -3,13 +3,16 @@ BIN := .venv/bin
 # A bytecode cache saves two seconds at every start of a process.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-oldest chromium lint format clean
+.PHONY: demo test test-fast test-oldest chromium lint format clean
 
 demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
 
 test: lint chromium  ## Everything that must pass.
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
+
+test-fast: .venv/installed  ## For every day: all but the tests marked as slow.
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 # What experiments, Sphinx or no JAX at all are needed for says nothing of the floors.
 OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py \

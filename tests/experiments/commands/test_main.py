@@ -141,6 +141,7 @@ def test_train_stores_every_seed_and_never_trains_it_again(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_the_folder_of_runs_can_be_set_in_the_environment(command, monkeypatch):
     monkeypatch.setenv("OPTAX_SIGN_RUNS", "elsewhere")
     assert command("train", *SMALL)[0] == 0
@@ -148,6 +149,7 @@ def test_the_folder_of_runs_can_be_set_in_the_environment(command, monkeypatch):
     assert "finished at step 25" in command("list")[1]
 
 
+@pytest.mark.slow
 def test_runs_that_diverge_are_recorded_and_told(command):
     # p1_cnn stands for a network that returns NaN at a step of its own.
     line = ("compare", "mas", "--seeds", "2", "--model", "p1_cnn", *SMALL)
@@ -169,6 +171,7 @@ def test_an_absurd_rate_diverges(command):
     assert entry.status == "diverged"
 
 
+@pytest.mark.slow
 def test_compare_prints_means_with_their_intervals(command):
     code, out, _ = command("compare", "mas", "adam", "--seeds", "3", *SMALL)
     assert code == 0

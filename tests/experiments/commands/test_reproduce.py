@@ -74,6 +74,7 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     )
 
 
+@pytest.mark.slow
 def test_reproduce_does_again_only_what_is_missing(
     command, tmp_path, tiny_study, monkeypatch
 ):
@@ -101,6 +102,7 @@ def test_reproduce_does_again_only_what_is_missing(
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_a_table_edited_by_hand_is_refused_before_training(
     command, tmp_path, tiny_study
 ):
@@ -181,6 +183,7 @@ def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_stud
     assert "**○ not tried**: 1 of 6 runs are missing." in out
 
 
+@pytest.mark.slow
 def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypatch):
     code, out, error = command("reproduce", "da-3", "--output", "out")
     assert (code, error) == (0, "")

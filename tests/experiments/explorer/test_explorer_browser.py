@@ -93,6 +93,7 @@ def status(page):
     return page.get_by_role("status").first
 
 
+@pytest.mark.slow
 def test_a_visit_from_the_first_click_to_the_copied_link(open_page):
     page = open_page(RAVINE, viewport={"width": 1280, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -98,6 +98,7 @@ def mocked(name, classes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "model", "classes"),
     [("cifar10", "p2_cnn", 10), ("cifar100", "wrn_40_4", 100)],

@@ -46,6 +46,7 @@ def tables():
     return {name: table(0) for name, table in SMALL.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_table_is_plain_numbers_and_follows_from_its_seed(tables, name):
     text = json.dumps(tables[name], allow_nan=False)

@@ -84,6 +84,7 @@ def test_sign_descent_stops_where_all_examples_are_explained():
     np.testing.assert_array_equal(path, multiples[:, None] * along)
 
 
+@pytest.mark.slow
 def test_svag_tends_to_the_limit_of_its_aligned_steps():
     # Near the minimum γ = θ²/ν², and with a = λ/L a step changes ν/θ as one of a Bessel
     # process of dimension 3 + 2/a and variance a²: on average θ²/ν² → 1/(a(2 + a)t).
@@ -101,6 +102,7 @@ def test_svag_tends_to_the_limit_of_its_aligned_steps():
     assert scaled.mean() == pytest.approx(limit, abs=4 * error + 0.01 * limit)
 
 
+@pytest.mark.slow
 def test_the_bound_is_that_of_the_proofs_recursion():
     problem = quadratic(jax.random.key(6), exact_svag.even, "aligned", 4)
     least, largest = (float(f(problem.eigenvalues)) for f in (jnp.min, jnp.max))

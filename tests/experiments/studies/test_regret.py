@@ -54,6 +54,7 @@ def problem(name, steps=200) -> OnlineProblem:
 NAMES = ("linear", "quadratic", "logistic", "cycle")
 
 
+@pytest.mark.slow
 def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
     text = json.dumps(table, allow_nan=False)
     assert json.loads(text) == table
@@ -61,6 +62,7 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
     assert small(1) != table
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_problem(table):
     drawing = figures_regret.regret(table)
     drawing.draw_without_rendering()
@@ -78,6 +80,7 @@ def test_every_condition_of_the_claim_can_be_measured(table):
         assert np.isfinite(condition.measure(evidence)), condition.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_losses_are_convex_and_no_steeper_than_said(name):
     online = problem(name)

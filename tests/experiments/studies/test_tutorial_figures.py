@@ -30,6 +30,7 @@ def check(claim, evidence):
         assert png(claim.figure.draw(evidence))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
 def test_a_claim_is_tried_and_drawn_from_its_stored_table(claim):
     check(claim, tried(claim, claim.trial.table()))
