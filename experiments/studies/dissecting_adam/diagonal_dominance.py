@@ -12,12 +12,24 @@ is attained by a matrix of rank one, which is therefore a third spectrum here; w
 many eigenvectors share the curvature their off-diagonal products cancel.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.claims.claim import Table
-from experiments.studies.dissecting_adam.stochastic_quadratics import SPECTRA, Quadratic
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Table,
+)
+from experiments.claims.intervals import Interval
+from experiments.studies.dissecting_adam.stochastic_quadratics import (
+    SPECTRA,
+    Quadratic,
+)
 from optax_sign import theory
 
 DIMENSIONS = (10, 30, 100)
@@ -82,3 +94,41 @@ def bound(problem: Quadratic) -> jax.Array:
     """The least that p_diag can be with these eigenvectors, by appendix B.2."""
     norms = jnp.sum(jnp.abs(problem.basis), axis=0)
     return jnp.sum(problem.eigenvalues) / (problem.eigenvalues @ norms**2)
+
+
+STEEP = "ill-conditioned"
+P_DIAG = 1.57
+
+
+def _dominance(table: Any) -> Mapping[str, Interval]:
+    """At the largest dimension: twice the standard error is the interval."""
+    return {
+        name: Interval(table[f"{name}/mean"][-1], 2 * table[f"{name}/error"][-1])
+        for name in ("mild", STEEP, "rank one")
+    }
+
+
+DOMINANCE = Claim(
+    id="da-p",
+    source="Dissecting Adam, section 2.1",
+    statement="Averaged over random rotations, p_diag is about 1.57/d.",
+    protocol="p_diag times d for 100 Haar rotations of the spectra of Figure 2 and of "
+    "a matrix of rank one, in 100 dimensions",
+    trial=Calculation(
+        quantity="d p_diag",
+        table=table,
+        values=_dominance,
+        digits=2,
+    ),
+    published={"mild": P_DIAG, STEEP: P_DIAG, "rank one": P_DIAG},
+    tolerance=0.1 * P_DIAG,
+    rule=tuple(
+        Condition(
+            text=f"{name}: within a tenth of {P_DIAG:g}",
+            measure=lambda e, name=name: e.values[name].mean,
+            least=0.9 * P_DIAG,
+            greatest=1.1 * P_DIAG,
+        )
+        for name in ("mild", STEEP, "rank one")
+    ),
+)

@@ -12,13 +12,14 @@ from experiments.studies.dissecting_adam import (
     best_factors,
     diagonal_dominance,
     exact_svag,
-    figures,
     misleading_signs,
-    optimal_factors,
     sign_on_quadratics,
 )
-from experiments.studies.dissecting_adam.sign_curvature import sign_curvature
-from experiments.studies.dissecting_adam.stochastic_quadratics import SPECTRA, quadratic
+from experiments.studies.dissecting_adam.stochastic_quadratics import (
+    SPECTRA,
+    quadratic,
+    sign_curvature,
+)
 from optax_sign import theory
 
 SMALL = {
@@ -26,7 +27,7 @@ SMALL = {
         seed, dimension=10, steps=4, repetitions=3
     ),
     "factors": best_factors.table,
-    "optimal_factors": lambda seed: optimal_factors.table(seed, samples=1000),
+    "optimal_factors": lambda seed: best_factors.fitted_factors(seed, samples=1000),
     "sign_of_data": lambda seed: misleading_signs.table(seed, steps=10),
     "idealized_svag": lambda seed: exact_svag.table(seed, steps=200, repetitions=5),
     "diagonal_dominance": lambda seed: diagonal_dominance.table(
@@ -54,9 +55,16 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(tables, name):
     assert SMALL[name](0) == tables[name]
 
 
-@pytest.mark.parametrize("name", ["quadratics", "factors", "idealized_svag"])
-def test_a_figure_has_labelled_axes_and_a_legend(tables, name):
-    drawing = getattr(figures, name)(tables[name])
+@pytest.mark.parametrize(
+    ("name", "draw"),
+    [
+        ("quadratics", sign_on_quadratics.quadratics),
+        ("factors", best_factors.factors),
+        ("idealized_svag", exact_svag.idealized_svag),
+    ],
+)
+def test_a_figure_has_labelled_axes_and_a_legend(tables, name, draw):
+    drawing = draw(tables[name])
     drawing.draw_without_rendering()
     assert all(axes.lines for axes in drawing.axes)
     assert any(axes.get_xlabel() for axes in drawing.axes)
@@ -140,10 +148,10 @@ def test_the_gap_of_the_factors_is_the_largest_of_a_fine_grid(tables):
 
 
 def test_a_fitted_factor_is_exact_without_noise_and_close_with_it():
-    fitted, _ = optimal_factors.least_squares(np.full(10, 2.0), 1.0, 0.5)
+    fitted, _ = best_factors.least_squares(np.full(10, 2.0), 1.0, 0.5)
     assert fitted == 0.5
     x = np.random.default_rng(0).normal(1.0, 2.0, 100_000)
-    fitted, error = optimal_factors.least_squares(x, 1.0, 0.2)
+    fitted, error = best_factors.least_squares(x, 1.0, 0.2)
     assert abs(fitted - 0.2) < 4 * error  # standard errors
 
 

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from experiments.studies.dissecting_adam import (
+    best_factors,
     exact_svag,
     misleading_signs,
-    optimal_factors,
     sign_on_quadratics,
 )
-from experiments.studies.dissecting_adam.sign_curvature import sign_curvature
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     BASES,
     SPECTRA,
     quadratic,
+    sign_curvature,
 )
 from optax_sign import theory
 from tests.reference import quadratics as reference
@@ -70,7 +70,7 @@ def test_a_wrong_factor_is_many_standard_errors_off():
         (theory.erf_factor(2.0), 0, 4),
         (theory.sign_factor(2.0), 15, np.inf),
     ):
-        fitted, error = optimal_factors.least_squares(signs, 1.0, float(factor))
+        fitted, error = best_factors.least_squares(signs, 1.0, float(factor))
         assert least <= abs(fitted - float(factor)) / error <= greatest
 
 
