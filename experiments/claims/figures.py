@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from experiments.runs.summary import SMOOTHING, Summary
-from experiments.style import SETTINGS, Style, styles
+from experiments.style import SETTINGS, styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,18 +75,18 @@ def losses(
       published: label → the loss at the end that the source shows, marked at the edge
         and told in the legend.
     """
-    styled = zip(curves.items(), styles(len(curves)), strict=True)
-    with mpl.rc_context(SETTINGS):
-        drawing = Figure(figsize=(6.4, 4.4))
+    styles(len(curves))  # refuses more than can be told apart
+    with figure(6.4, 4.4, caption=caption(frame.caption, curves)) as drawing:
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
-        for (label, runs), style in styled:
+        for label, runs in curves.items():
             value = published.get(label)
             name = label if value is None else f"{label} (published: {value:.2f})"
-            curve(axes, name, runs, lambda s: (s.steps, s.loss), style)
-            if label in published:
+            curve(axes, name, runs, lambda s: (s.steps, s.loss))
+            if value is not None:
+                colour = axes.lines[-1].get_color()
                 mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
-                axes.plot(last, published[label], color=style[0], zorder=3, **mark)
+                axes.plot(last, value, color=colour, linestyle="", zorder=3, **mark)
         axes.set(
             title=frame.title,
             xlabel="step (mini-batches)",
@@ -94,7 +95,6 @@ def losses(
             ylim=frame.limits,
         )
         axes.legend(handlelength=4)
-        drawing.supxlabel(caption(frame.caption, curves), fontsize=8, wrap=True)
     return drawing
 
 
@@ -137,7 +137,6 @@ def curve(
     label: str,
     runs: Sequence[Summary],
     of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
-    style: Style,
 ) -> None:
     """Draws mean and standard deviation over the seeds; a run that failed has none.
 
@@ -146,30 +145,29 @@ def curve(
       label: of the curve.
       runs: they differ in their seed.
       of: the steps and values of a run.
-      style: colour and dashes.
     """
     whole = [s for s in runs if not s.failure]
     if not whole:
-        colour, dashes = style
-        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (failed)")
+        axes.plot([], [], label=f"{label} (failed)")
         return
     steps = of(whole[0])[0]
     values = np.stack([of(summary)[1] for summary in whole])
-    deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
-    band(axes, steps, values.mean(axis=0), deviation, label, style)
+    mean, deviation = (
+        values.mean(axis=0),
+        values.std(axis=0, ddof=min(1, len(whole) - 1)),
+    )
+    band(axes, steps, mean, mean - deviation, mean + deviation, label)
 
 
 def band(
     axes: "Axes",
-    steps: np.ndarray,
-    mean: np.ndarray,
-    spread: np.ndarray,
+    steps: ArrayLike,
+    middle: ArrayLike,
+    lowest: ArrayLike,
+    highest: ArrayLike,
     label: str,
-    style: Style,
 ) -> None:
-    """Draws a curve with a band of its spread to either side."""
-    colour, dashes = style
-    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
-    axes.fill_between(
-        steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0
-    )
+    """Draws a curve, in the colours that are next, and how far it spreads."""
+    (line,) = axes.plot(steps, middle, label=label)
+    colour = line.get_color()
+    axes.fill_between(steps, lowest, highest, color=colour, alpha=0.25, linewidth=0)

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from matplotlib.figure import Figure
+
 from experiments.claims import figures
 from experiments.runs.summary import Summary
-from experiments.style import SETTINGS, styles
+from experiments.style import styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def evaluations(
     caption: str,
     panels: Sequence[Panel],
     curves: Mapping[str, Sequence[Summary]],
-) -> "Figure":
+) -> Figure:
     """Draws what was measured at a fixed interval.
 
     Args:
@@ -42,33 +43,23 @@ def evaluations(
       panels: from left to right.
       curves: label → the runs of one curve, which differ in their seed.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(SETTINGS):
-        drawing = Figure(figsize=(3.4 * len(panels) + 2.2, 3.8))
+    styles(len(curves))  # refuses more than can be told apart
+    text = figures.caption(caption, curves, smoothed=False)
+    with figures.figure(3.4 * len(panels) + 2.2, 3.8, title, text) as drawing:
         all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(all_axes, panels, strict=True):
             _draw_panel(axes, panel, curves)
-        drawing.suptitle(title)
         # Beside the panels, as no corner of them is free of curves.
         handles = all_axes[0].get_legend_handles_labels()
         drawing.legend(*handles, loc="outside right center", handlelength=4)
-        text = figures.caption(caption, curves, smoothed=False)
-        drawing.supxlabel(text, fontsize=8, wrap=True)
     return drawing
 
 
 def _draw_panel(
     axes: "Axes", panel: Panel, curves: Mapping[str, Sequence[Summary]]
 ) -> None:
-    styled = zip(curves.items(), styles(len(curves)), strict=True)
-    for (label, runs), style in styled:
+    for label, runs in curves.items():
         figures.curve(
-            axes,
-            label,
-            runs,
-            lambda s: (s.evaluated, s.evaluations[panel.metric]),
-            style,
+            axes, label, runs, lambda s: (s.evaluated, s.evaluations[panel.metric])
         )
     axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)

@@ -1,39 +1,40 @@
-r"""Figure 3: the best factor for a sign and the one that Adam has.
+r"""The variance adaptation factors that are best, and those that Adam has.
 
-*Dissecting Adam*, section 3.1: under Gaussian noise of relative deviation :math:`\eta`,
-:math:`\mathrm{erf}[1/(\sqrt2 \eta)]` is closely approximated by
-:math:`(1 + \eta^2)^{-1/2}`. Here is how closely, by how much each way.
+*Dissecting Adam*, section 3.1 and appendix B.3. For :math:`\hat p` of mean p and
+standard deviation σ, :math:`E[(\gamma \hat p - p)^2]` is least at
+:math:`\gamma = p^2 / (p^2 + \sigma^2)`, and
+:math:`E[(\gamma \, \mathrm{sign}(\hat p) - \mathrm{sign}(p))^2]` at
+:math:`\gamma = 2\rho - 1`, which is :math:`\mathrm{erf}[1/(\sqrt2 \eta)]` for a
+Gaussian of :math:`\eta = \sigma / |p|` (Lemma 1). Here the γ that is least on Gaussian
+samples, a problem of least squares, is compared with these, in units of its standard
+error. Adam has :math:`(1 + \eta^2)^{-1/2}` in the place of the latter (Figure 3): here
+is how close that is, by how much each way.
 """
 
-import functools
 import itertools
-from collections.abc import Callable
 
 import jax
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
     Condition,
     Drawing,
+    Evidence,
     Table,
 )
 from experiments.claims.exact_claims import exactly
-from experiments.style import SETTINGS, STYLES
 from optax_sign import theory
 
 LARGEST = 6.0
 POINTS = 241
 
 
-def table(seed: int = 0) -> Table:
+def closed_forms() -> Table:
     """Both factors over η, and where they are furthest apart.
-
-    Args:
-      seed: not used: nothing is drawn here.
 
     Returns:
       "eta", "erf" and "adam" for the curves; "gap", the largest absolute difference
@@ -41,7 +42,6 @@ def table(seed: int = 0) -> Table:
       factor over Adam's and of Adam's over the best one, with "above_at" and
       "below_at".
     """
-    del seed
     with jax.enable_x64(True):
         eta = np.linspace(0.0, LARGEST, POINTS)
         above_at, above = furthest(1.0)
@@ -89,7 +89,7 @@ ETAS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 SAMPLES = 400_000
 
 
-def fitted_factors(seed: int = 0, *, samples: int = SAMPLES) -> Table:
+def fits(seed: int = 0, *, samples: int = SAMPLES) -> Table:
     """Fitted and stated factors for several means and deviations.
 
     Args:
@@ -124,10 +124,8 @@ def fitted_factors(seed: int = 0, *, samples: int = SAMPLES) -> Table:
                 record(f"{name}/fitted", fitted)
                 record(f"{name}/error", error)
                 record(f"{name}/z", (fitted - stated) / error)
-                plain, adapted = (
-                    np.mean((gamma * direction - target) ** 2)
-                    for gamma in (1.0, stated)
-                )
+                plain = np.mean((direction - target) ** 2)
+                adapted = np.mean((stated * direction - target) ** 2)
                 record(f"{name}/gain", plain / adapted)
     largest = max(abs(z) for name in ("direction/z", "sign/z") for z in rows[name])
     return {**rows, "largest_z": largest}
@@ -150,52 +148,26 @@ def least_squares(
     return float(target * np.mean(direction) / square), float(error)
 
 
-def _styled(draw: Callable[[Table], Figure]) -> Callable[[Table], Figure]:
-    @functools.wraps(draw)
-    def styled(table: Table) -> Figure:
-
-        with mpl.rc_context(SETTINGS):
-            return draw(table)
-
-    return styled
-
-
-@_styled
-def factors(table: Table) -> Figure:
-    """Figure 3: the best factor for a sign and Adam's.
-
-    Args:
-      table: of `experiments.studies.dissecting_adam.best_factors`.
-    """
-    drawing, ((axes,),) = _grid(1, 1, (6.4, 4.0))
-    eta = np.asarray(table["eta"])
-    for name, label, (colour, dashes) in (
-        ("erf", "best: erf[1 / (√2 η)]", STYLES[0]),
-        ("adam", "Adam's: (1 + η²)$^{-1/2}$", STYLES[1]),
-    ):
-        axes.plot(eta, table[name], color=colour, linestyle=dashes, label=label)
-    widest = float(np.asarray(table["gap_at"]))
-    gap = float(np.asarray(table["gap"]))
-    between = [np.interp(widest, eta, np.asarray(table[n])) for n in ("erf", "adam")]
-    label = f"largest gap: {gap:.4f} at η = {widest:.3f}"
-    axes.plot([widest, widest], between, color="black", linewidth=2.5, label=label)
-    axes.set(
-        title="Dissecting Adam, Figure 3: variance adaptation factors for a sign",
-        xlabel="relative standard deviation η of the gradient",
-        ylabel="factor γ",
-        xlim=(0, eta[-1]),
-        ylim=(0, 1.05),
-    )
-    axes.legend(handlelength=4)
+def figure(evidence: Evidence) -> Figure:
+    """The best factor for a sign and Adam's."""
+    table = evidence.table
+    eta, widest = table["eta"], table["gap_at"]
+    with figures.figure(6.4, 4.0) as drawing:
+        axes = drawing.add_subplot()
+        axes.plot(eta, table["erf"], label="best: erf[1 / (√2 η)]")
+        axes.plot(eta, table["adam"], label="Adam's: (1 + η²)$^{-1/2}$")
+        between = [np.interp(widest, eta, table[name]) for name in ("erf", "adam")]
+        label = f"largest gap: {table['gap']:.4f} at η = {widest:.3f}"
+        axes.plot([widest, widest], between, "k-", linewidth=2.5, label=label)
+        axes.set(
+            title="Dissecting Adam, Figure 3: variance adaptation factors for a sign",
+            xlabel="relative standard deviation η of the gradient",
+            ylabel="factor γ",
+            xlim=(0, eta[-1]),
+            ylim=(0, 1.05),
+        )
+        axes.legend(handlelength=4)
     return drawing
-
-
-def _grid(
-    rows: int, columns: int, size: tuple[float, float]
-) -> tuple[Figure, np.ndarray]:
-    drawing = Figure(figsize=size)
-    grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
-    return drawing, grid
 
 
 FACTORS = Claim(
@@ -206,7 +178,7 @@ FACTORS = Claim(
     protocol="closed forms; the largest gap over all η",
     trial=Calculation(
         quantity="difference of the factors",
-        table=table,
+        table=closed_forms,
         values=lambda t: {
             "largest gap": exactly(t["gap"]),
             "at η": exactly(t["gap_at"]),
@@ -220,7 +192,7 @@ FACTORS = Claim(
             greatest=0.1,
         ),
     ),
-    figure=Drawing(name="figure-3", draw=lambda e: factors(e.table)),
+    figure=Drawing(name="figure-3", draw=figure),
 )
 
 LEMMA_1 = Claim(
@@ -231,7 +203,7 @@ LEMMA_1 = Claim(
     protocol="factors fitted to 400,000 Gaussian samples for each of 12 settings",
     trial=Calculation(
         quantity="largest difference of fitted and stated factor, in standard errors",
-        table=fitted_factors,
+        table=fits,
         values=lambda t: {
             name: exactly(np.abs(t[f"{name}/z"]).max())
             for name in ("direction", "sign")
@@ -246,9 +218,7 @@ LEMMA_1 = Claim(
         ),
         Condition(
             text="mean error without a factor over that at the stated one: at least 1",
-            measure=lambda e: float(
-                np.min([e.table["direction/gain"], e.table["sign/gain"]])
-            ),
+            measure=lambda e: np.min([e.table["direction/gain"], e.table["sign/gain"]]),
             least=1.0,
         ),
     ),

@@ -1,7 +1,7 @@
 r"""The theorem: with exact factors, SVAG converges at O(1/t) with a constant step size.
 
 *Dissecting Adam*, section 3.2 and appendix B.4. Its assumptions, and how a stochastic
-quadratic (`problems`; ten eigenvalues from U[0.5, 1.5], ν = 1) meets them:
+quadratic (ten eigenvalues from U[0.5, 1.5], ν = 1) meets them:
 
 - f is μ-strongly convex and L-smooth: the ends of the spectrum;
 - the gradient is unbiased, of variance σ² in each component, with
@@ -24,17 +24,17 @@ long for this table, it is -0.96. SGD at the same step size stalls where its noi
 balances its descent.
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import optax
 from matplotlib.figure import Figure
+from scipy import special
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -43,14 +43,13 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.figures import band
 from experiments.claims.intervals import Interval
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     BASES,
     Quadratic,
     quadratic,
 )
-from experiments.style import SETTINGS, STYLES
+from experiments.style import STYLES
 from optax_sign import theory
 
 DIMENSION = 10
@@ -59,7 +58,7 @@ STEPS = 20_000
 REPETITIONS = 200
 POINTS_PER_DECADE = 10
 DECADES = 2  # the last ones, over which the slope is taken
-METHODS = ("svag", "sgd")
+METHODS = {"svag": "SVAG, exact factors", "sgd": "SGD"}
 
 
 def even(key: jax.Array, dimension: int) -> jax.Array:
@@ -84,10 +83,8 @@ def table(
       its standard error; "/slope" of log mean loss over log steps in the last decades
       and "/slope_error", its standard error.
     """
-    from scipy import special  # takes a fifth of a second to import
-
     kept = kept_steps(steps)
-    result: dict[str, float | list[float] | list[list[float]]] = {
+    result: dict[str, Any] = {
         "steps": kept.astype(float).tolist(),
         "confidence_factor": float(special.stdtrit(repetitions - 1, 0.975)),
     }
@@ -198,96 +195,69 @@ def floor(problem: Quadratic) -> float:
     return float(np.sum(eigenvalues * NOISE**2 * damped / (2 - damped)) / 2)
 
 
-def _styled(draw: Callable[[Table], Figure]) -> Callable[[Table], Figure]:
-    @functools.wraps(draw)
-    def styled(table: Table) -> Figure:
-
-        with mpl.rc_context(SETTINGS):
-            return draw(table)
-
-    return styled
-
-
-@_styled
-def idealized_svag(table: Table) -> Figure:
-    """The theorem: loss above its minimum against the steps, both on log scales.
-
-    Args:
-      table: of `experiments.studies.dissecting_adam.exact_svag`.
-    """
-    drawing, (row,) = _grid(1, len(BASES), (9.0, 4.0))
-    steps = np.asarray(table["steps"])
-    width = float(np.asarray(table["confidence_factor"]))
-    for basis, axes in zip(BASES, row, strict=True):
-        for method, label, style in (
-            ("svag", "SVAG, exact factors", STYLES[0]),
-            ("sgd", "SGD", STYLES[1]),
-        ):
-            mean, error, slope = (
-                np.asarray(table[f"{basis}/{method}/{what}"])
-                for what in ("mean", "error", "slope")
-            )
-            label = f"{label}: slope {slope:.3f}"
-            # Step 0 has no place on a log scale.
-            band(axes, steps[1:], mean[1:], width * error[1:], label, style)
-        colour, dashes = STYLES[2]
-        bound = np.asarray(table[f"{basis}/bound"])[1:]
-        axes.plot(
-            steps[1:],
-            bound,
-            color=colour,
-            linestyle=dashes,
-            label="the theorem's bound",
-        )
-        colour, dashes = STYLES[4]
-        level = float(np.asarray(table[f"{basis}/floor"]))
-        axes.axhline(level, color=colour, linestyle=dashes, label="where SGD stalls")
-        axes.set(
-            title=f"{basis} basis",
-            xlabel="step t",
-            xscale="log",
-            yscale="log",
-            xlim=(1, steps[-1]),
-        )
-        axes.legend(handlelength=4, fontsize=8)
-    row[0].set_ylabel("expected loss above the minimum")
-    drawing.suptitle("Dissecting Adam, section 3.2: SVAG with exact factors")
-    drawing.supxlabel(
+def figure(evidence: Evidence) -> Figure:
+    """The loss above its minimum against the steps, both on log scales."""
+    table = evidence.table
+    steps, width = table["steps"][1:], table["confidence_factor"]
+    with figures.figure(
+        9.0,
+        4.0,
+        "Dissecting Adam, section 3.2: SVAG with exact factors",
         "A constant step size of 1/L; mean and its 95 % interval over repetitions of "
         "the noise; slopes over the last two decades.",
-        fontsize=8,
-    )
+    ) as drawing:
+        panels = drawing.subplots(1, len(BASES), sharex=True, sharey=True)
+        for basis, axes in zip(BASES, panels, strict=True):
+            for method, label in METHODS.items():
+                mean, error, slope = (
+                    np.asarray(table[f"{basis}/{method}/{what}"])
+                    for what in ("mean", "error", "slope")
+                )
+                label = f"{label}: slope {slope:.3f}"
+                # Step 0 has no place on a log scale.
+                mean, spread = mean[1:], width * error[1:]
+                figures.band(axes, steps, mean, mean - spread, mean + spread, label)
+            axes.plot(steps, table[f"{basis}/bound"][1:], label="the theorem's bound")
+            color, linestyle = STYLES[4]
+            stalled = {"color": color, "linestyle": linestyle}
+            axes.axhline(table[f"{basis}/floor"], **stalled, label="where SGD stalls")
+            axes.set(
+                title=f"{basis} basis",
+                xlabel="step t",
+                xscale="log",
+                yscale="log",
+                xlim=(1, steps[-1]),
+            )
+            axes.legend(handlelength=4, fontsize=8)
+        panels[0].set_ylabel("expected loss above the minimum")
     return drawing
 
 
-def _grid(
-    rows: int, columns: int, size: tuple[float, float]
-) -> tuple[Figure, np.ndarray]:
-    drawing = Figure(figsize=size)
-    grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
-    return drawing, grid
-
-
-def _slopes(table: Any) -> Mapping[str, Interval]:
+def _slopes(table: Table) -> Mapping[str, Interval]:
     width = table["confidence_factor"]
     return {
-        f"{method}, {basis}": Interval(
-            table[f"{basis}/{name}/slope"], width * table[f"{basis}/{name}/slope_error"]
+        f"{method.upper()}, {basis}": Interval(
+            table[f"{basis}/{method}/slope"],
+            width * table[f"{basis}/{method}/slope_error"],
         )
         for basis in BASES
-        for name, method in (("svag", "SVAG"), ("sgd", "SGD"))
+        for method in METHODS
     }
 
 
+def _extreme_slope(evidence: Evidence, method: str, extreme: Callable) -> float:
+    return float(
+        extreme([evidence.values[f"{method}, {basis}"].mean for basis in BASES])
+    )
+
+
 def _over_bound(evidence: Evidence) -> float:
-    ratios = [
-        np.divide(
-            evidence.table[f"{basis}/svag/mean"][1:],  # at the start both agree
-            evidence.table[f"{basis}/bound"][1:],
-        )
-        for basis in BASES
-    ]
-    return float(np.max(ratios))
+    # At the start both agree.
+    losses, bounds = (
+        np.array([evidence.table[f"{basis}/{name}"][1:] for basis in BASES])
+        for name in ("svag/mean", "bound")
+    )
+    return np.max(losses / bounds)
 
 
 THEOREM = Claim(
@@ -307,9 +277,7 @@ THEOREM = Claim(
     rule=(
         Condition(
             text="SVAG: slopes of -0.9 or less",
-            measure=lambda e: float(
-                np.max([e.values[f"SVAG, {basis}"].mean for basis in BASES])
-            ),
+            measure=lambda e: _extreme_slope(e, "SVAG", np.max),
             greatest=-0.9,
         ),
         Condition(
@@ -319,11 +287,9 @@ THEOREM = Claim(
         ),
         Condition(
             text="SGD: slopes of -0.1 or more",
-            measure=lambda e: float(
-                np.min([e.values[f"SGD, {basis}"].mean for basis in BASES])
-            ),
+            measure=lambda e: _extreme_slope(e, "SGD", np.min),
             least=-0.1,
         ),
     ),
-    figure=Drawing(name="figure-theorem", draw=lambda e: idealized_svag(e.table)),
+    figure=Drawing(name="figure-theorem", draw=figure),
 )

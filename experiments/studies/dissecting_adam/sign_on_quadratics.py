@@ -15,15 +15,16 @@ the signal from the start; 4 buries it.
 
 import functools
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import optax
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -32,16 +33,16 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.figures import band
 from experiments.claims.intervals import Interval, interval
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     BASES,
+    MILD,
     SPECTRA,
+    STEEP,
     Quadratic,
     quadratic,
     sign_curvature,
 )
-from experiments.style import SETTINGS, STYLES
 from optax_sign import ssd, theory
 
 DIMENSION = 100
@@ -74,27 +75,24 @@ def table(
       each noise level and a column for each of the steps, and "final", with a column
       for each repetition.
     """
-    result: dict[str, float | list[float] | list[list[float]]] = {
+    result: dict[str, Any] = {
         "steps": [float(step) for step in range(0, steps + 1, EVERY)],
         "noise": list(NOISE),
     }
 
     @jax.jit
     def repeat(problems, keys, noise):
-        def once(pair):
-            problem, key = pair
-            return log_losses(problem, key, noise, steps)
-
-        return jax.lax.map(once, (problems, keys))
+        return jax.lax.map(
+            lambda pair: log_losses(pair[0], pair[1], noise, steps), (problems, keys)
+        )
 
     with jax.enable_x64(True):
         problem_keys, keys = jax.random.split(jax.random.key(seed), (2, repetitions))
         for spectrum, basis in itertools.product(SPECTRA, BASES):
-            problems = jax.vmap(
-                lambda key, s=SPECTRA[spectrum], b=basis: quadratic(
-                    key, s, b, dimension
-                )
-            )(problem_keys)
+            draw = functools.partial(
+                quadratic, spectrum=SPECTRA[spectrum], basis=basis, dimension=dimension
+            )
+            problems = jax.vmap(draw)(problem_keys)
             # Axes: noise level, repetition, step, method.
             logs = np.stack([np.asarray(repeat(problems, keys, nu)) for nu in NOISE])
             for k, method in enumerate(METHODS):
@@ -163,98 +161,67 @@ def ssd_step_size(gradient, signs, noise):
     return signs.descent(gradient, noise) / signs.curvature(gradient, noise)
 
 
-def _styled(draw: Callable[[Table], Figure]) -> Callable[[Table], Figure]:
-    @functools.wraps(draw)
-    def styled(table: Table) -> Figure:
-
-        with mpl.rc_context(SETTINGS):
-            return draw(table)
-
-    return styled
-
-
-@_styled
-def quadratics(table: Table) -> Figure:
-    """Figure 2: a row for each kind of problem, a column for each noise level.
-
-    Args:
-      table: of `experiments.studies.dissecting_adam.sign_on_quadratics`.
-    """
-    steps, noise = np.asarray(table["steps"]), np.asarray(table["noise"])
+def figure(evidence: Evidence) -> Figure:
+    """A row for each kind of problem, a column for each noise level."""
+    table = evidence.table
+    steps, noise = table["steps"], table["noise"]
     kinds = [f"{spectrum}/{basis}" for spectrum in SPECTRA for basis in BASES]
-    size = (2.4 * len(noise), 2.1 * len(kinds))
-    drawing, grid = _grid(len(kinds), len(noise), size)
-    for kind, row in zip(kinds, grid, strict=True):
-        for k, axes in enumerate(row):
-            for method, style in zip(("sgd", "ssd"), STYLES, strict=False):
-                mean, deviation = (
-                    np.asarray(table[f"{kind}/{method}/{what}"])[k]
-                    for what in ("mean", "deviation")
-                )
-                band(axes, steps, mean, deviation, method.upper(), style)
-            axes.set(xlim=(0, steps[-1]), ylim=_limits(table, kind))
-        row[0].set_ylabel(f"{kind.replace('/', ', ')}\nlog₁₀ loss")
-    for axes, level in zip(grid[0], noise, strict=True):
-        axes.set_title(f"noise ν = {level:g}")
-    for axes in grid[-1]:
-        axes.set_xlabel("step")
-    grid[0][0].legend(handlelength=4)
-    drawing.suptitle("Dissecting Adam, Figure 2: SGD and SSD on stochastic quadratics")
-    count = len(np.asarray(table[f"{kinds[0]}/sgd/final"])[0])
-    drawing.supxlabel(
+    count = len(table[f"{kinds[0]}/sgd/final"][0])
+    with figures.figure(
+        2.4 * len(noise),
+        2.1 * len(kinds),
+        "Dissecting Adam, Figure 2: SGD and SSD on stochastic quadratics",
         "The best step size at every step; mean and standard deviation of "
         f"{count} repetitions. Where the loss falls without end the axis is cut.",
-        fontsize=8,
-    )
+    ) as drawing:
+        grid = drawing.subplots(len(kinds), len(noise), sharex=True, sharey="row")
+        for kind, row in zip(kinds, grid, strict=True):
+            for k, axes in enumerate(row):
+                for method in METHODS:
+                    mean, spread = (
+                        np.asarray(table[f"{kind}/{method}/{what}"][k])
+                        for what in ("mean", "deviation")
+                    )
+                    low, high = mean - spread, mean + spread
+                    figures.band(axes, steps, mean, low, high, method.upper())
+            # From below the sign's least mean loss to above that at the start.
+            sign = table[f"{kind}/ssd/mean"]
+            row[0].set(
+                xlim=(0, steps[-1]), ylim=(np.min(sign) - 0.5, np.max(sign) + 0.5)
+            )
+            row[0].set_ylabel(f"{kind.replace('/', ', ')}\nlog₁₀ loss")
+        for axes, level in zip(grid[0], noise, strict=True):
+            axes.set_title(f"noise ν = {level:g}")
+        for axes in grid[-1]:
+            axes.set_xlabel("step")
+        grid[0][0].legend(handlelength=4)
     return drawing
-
-
-def _grid(
-    rows: int, columns: int, size: tuple[float, float]
-) -> tuple[Figure, np.ndarray]:
-    drawing = Figure(figsize=size)
-    grid = drawing.subplots(rows, columns, sharex=True, sharey="row", squeeze=False)
-    return drawing, grid
-
-
-def _limits(table: Table, kind: str) -> tuple[float, float]:
-    """A row's loss axis: from below the sign's least mean loss to above the start's."""
-    mean = np.asarray(table[f"{kind}/ssd/mean"])
-    return float(mean.min()) - 0.5, float(mean.max()) + 0.5
-
-
-NOISY = (1, 2, 3)  # the places of the noise levels that are not 0
-STEEP = "ill-conditioned"
-EDGE = 0.1  # a tenth of an order of magnitude
 
 
 def _gap(table: Table, kind: str, place: int) -> Interval:
     """Log loss of SSD at the end less that of SGD, over the repetitions."""
-    sign, sgd = (
-        np.asarray(table[f"{kind}/{method}/final"][place]) for method in ("ssd", "sgd")
-    )
-    return interval([float(x) for x in sign - sgd])
+    sign, sgd = (np.asarray(table[f"{kind}/{m}/final"][place]) for m in ("ssd", "sgd"))
+    return interval((sign - sgd).tolist())
 
 
 def _gaps(table: Table) -> Mapping[str, Interval]:
     return {
         f"{spectrum}, {basis}, ν = {noise:g}": _gap(table, f"{spectrum}/{basis}", place)
-        for spectrum in (STEEP, "mild")
+        for spectrum in (STEEP, MILD)
         for basis in BASES
         for place, noise in enumerate(table["noise"])
     }
 
 
-def _highest_aligned(evidence: Evidence) -> float:
-    gaps = [_gap(evidence.table, f"{STEEP}/aligned", place) for place in NOISY]
-    return float(np.max([gap.mean + (gap.half or 0.0) for gap in gaps]))
+def _noisy_gaps(evidence: Evidence, basis: str) -> list[Interval]:
+    """On the ill-conditioned problems, at every noise level but 0."""
+    return [
+        _gap(evidence.table, f"{STEEP}/{basis}", place)
+        for place in range(1, len(NOISE))
+    ]
 
 
-def _lowest_rotated(evidence: Evidence) -> float:
-    gaps = [_gap(evidence.table, f"{STEEP}/rotated", place) for place in NOISY]
-    return float(np.min([gap.mean for gap in gaps]))
-
-
+EDGE = 0.1  # a tenth of an order of magnitude
 QUADRATICS = Claim(
     id="da-2",
     source="Dissecting Adam, Figure 2",
@@ -272,14 +239,16 @@ QUADRATICS = Claim(
     rule=(
         Condition(
             text="aligned, noisy: highest upper end of the 95 % intervals at most 0",
-            measure=_highest_aligned,
+            measure=lambda e: np.max(
+                [gap.mean + (gap.half or 0.0) for gap in _noisy_gaps(e, "aligned")]
+            ),
             greatest=0.0,
         ),
         Condition(
             text=f"rotated, noisy: lowest mean at least -{EDGE:g}",
-            measure=_lowest_rotated,
+            measure=lambda e: np.min([gap.mean for gap in _noisy_gaps(e, "rotated")]),
             least=-EDGE,
         ),
     ),
-    figure=Drawing(name="figure-2", draw=lambda e: quadratics(e.table)),
+    figure=Drawing(name="figure-2", draw=figure),
 )

@@ -17,6 +17,7 @@ import numpy as np
 from optax_sign import theory
 
 BASES = ("aligned", "rotated")
+MILD, STEEP = "mild", "ill-conditioned"
 
 
 def mild(key: jax.Array, dimension: int) -> jax.Array:
@@ -32,7 +33,7 @@ def ill_conditioned(key: jax.Array, dimension: int) -> jax.Array:
 
 
 Spectrum = Callable[[jax.Array, int], jax.Array]
-SPECTRA: Mapping[str, Spectrum] = {"mild": mild, "ill-conditioned": ill_conditioned}
+SPECTRA: Mapping[str, Spectrum] = {MILD: mild, STEEP: ill_conditioned}
 
 
 class Quadratic(NamedTuple):

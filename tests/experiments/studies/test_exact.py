@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import special
 
+from experiments.claims.claim import Evidence
 from experiments.studies.dissecting_adam import (
     best_factors,
     diagonal_dominance,
@@ -26,8 +27,8 @@ SMALL = {
     "quadratics": lambda seed: sign_on_quadratics.table(
         seed, dimension=10, steps=4, repetitions=3
     ),
-    "factors": best_factors.table,
-    "optimal_factors": lambda seed: best_factors.fitted_factors(seed, samples=1000),
+    "factors": lambda seed: best_factors.closed_forms(),
+    "optimal_factors": lambda seed: best_factors.fits(seed, samples=1000),
     "sign_of_data": lambda seed: misleading_signs.table(seed, steps=10),
     "idealized_svag": lambda seed: exact_svag.table(seed, steps=200, repetitions=5),
     "diagonal_dominance": lambda seed: diagonal_dominance.table(
@@ -58,13 +59,13 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(tables, name):
 @pytest.mark.parametrize(
     ("name", "draw"),
     [
-        ("quadratics", sign_on_quadratics.quadratics),
-        ("factors", best_factors.factors),
-        ("idealized_svag", exact_svag.idealized_svag),
+        ("quadratics", sign_on_quadratics.figure),
+        ("factors", best_factors.figure),
+        ("idealized_svag", exact_svag.figure),
     ],
 )
 def test_a_figure_has_labelled_axes_and_a_legend(tables, name, draw):
-    drawing = draw(tables[name])
+    drawing = draw(Evidence(values={}, table=tables[name]))
     drawing.draw_without_rendering()
     assert all(axes.lines for axes in drawing.axes)
     assert any(axes.get_xlabel() for axes in drawing.axes)
