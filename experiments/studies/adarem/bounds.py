@@ -23,7 +23,15 @@ import jax.numpy as jnp
 import numpy as np
 
 import optax_sign
-from experiments.claims.claim import Table
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Evidence,
+    Table,
+)
+from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import Interval
 
 STEPS = 300
 SIZE = 200  # components of each kind
@@ -132,3 +140,59 @@ def measure(
         "flips": float(flips.sum()),
         "strays": float(strays.sum()),
     }
+
+
+def _extremes(table: Table) -> Mapping[str, Interval]:
+    return {
+        f"{dtype}, {end}": exactly(table[f"{dtype}/{end}"])
+        for dtype in DTYPES
+        for end in ("least", "largest")
+    }
+
+
+def _total(evidence: Evidence, name: str) -> float:
+    return float(np.sum([evidence.table[f"{dtype}/{name}"] for dtype in DTYPES]))
+
+
+BOUNDS = Claim(
+    id="ar-b",
+    source="AdaRem, section 3.3",
+    statement="The factor a_t = 1 + λ^t b_t is within [1 - λ, 1 + λ], as b_t is within "
+    "[-1, 1], and never flips a gradient's sign.",
+    protocol="300 updates of gradients that are normal, of all magnitudes, sparse, "
+    "denormal, alternating and turning, in float32, float16 and bfloat16, for λ of "
+    "0.5, 1 - 2⁻¹⁰ and 1, fading in every step (where it fades once per epoch λ^t is "
+    "1 in the first), ε of 0 and 1e-8, the largest average of a leaf and of all; "
+    "b_t is read off the updates, with room for 8 units of rounding in λ^t",
+    trial=Calculation(
+        quantity="b_t, as the updates show it",
+        table=table,
+        values=_extremes,
+    ),
+    rule=(
+        Condition(
+            text="b_t: least of all at least -1",
+            measure=lambda e: float(
+                np.min([e.values[f"{dtype}, least"].mean for dtype in DTYPES])
+            ),
+            least=-1.0,
+        ),
+        Condition(
+            text="b_t: largest of all at most 1",
+            measure=lambda e: float(
+                np.max([e.values[f"{dtype}, largest"].mean for dtype in DTYPES])
+            ),
+            greatest=1.0,
+        ),
+        Condition(
+            text="signs flipped: none",
+            measure=lambda e: _total(e, "flips"),
+            greatest=0.0,
+        ),
+        Condition(
+            text="updates not finite, or not zero where the gradient is: none",
+            measure=lambda e: _total(e, "strays"),
+            greatest=0.0,
+        ),
+    ),
+)

@@ -12,12 +12,7 @@ import pytest
 import optax_sign
 from experiments.claims.claim import Evidence
 from experiments.data.datasets import Dataset
-from experiments.studies.adarem import (
-    adarem_exact,
-    figures_regret,
-    online_problems,
-    regret,
-)
+from experiments.studies.adarem import online_problems, regret
 from experiments.studies.adarem.online_problems import OnlineProblem
 from tests.reference import resilience
 
@@ -64,17 +59,17 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
 
 @pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_problem(table):
-    drawing = figures_regret.regret(table)
+    drawing = regret.figure(table)
     drawing.draw_without_rendering()
     *panels, legend = drawing.axes
-    assert tuple(figures_regret.TITLES) == regret.PROBLEMS == adarem_exact.PROBLEMS
+    assert tuple(regret.TITLES) == regret.PROBLEMS
     assert all(len(axes.lines) >= 4 for axes in panels)
     names = [text.get_text() for text in legend.get_legend().get_texts()]
     assert len(names) == len(set(names)) == 6
 
 
 def test_every_condition_of_the_claim_can_be_measured(table):
-    claim = adarem_exact.REGRET
+    claim = regret.REGRET
     evidence = Evidence(values=claim.trial.values(table), table=table)
     for condition in claim.rule:
         assert np.isfinite(condition.measure(evidence)), condition.text

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.claims.claim import Evidence
-from experiments.studies.adarem import adarem_exact, bounds
+from experiments.studies.adarem import bounds
 from tests.reference import resilience
 
 
@@ -24,7 +24,7 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
 
 
 def test_the_claim_holds_and_the_bounds_are_approached(table):
-    claim = adarem_exact.BOUNDS
+    claim = bounds.BOUNDS
     evidence = Evidence(values=claim.trial.values(table), table=table)
     for condition in claim.rule:
         measured = condition.measure(evidence)

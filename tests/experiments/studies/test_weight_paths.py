@@ -8,7 +8,7 @@ import pytest
 import optax_sign
 from experiments.claims.figures import png
 from experiments.runs.config import Run
-from experiments.studies.adarem import adarem_walks, figures_walks, weight_paths
+from experiments.studies.adarem import sphere, weight_paths
 from experiments.training.learner import Learner
 from tests.experiments.noise import noise
 
@@ -54,15 +54,11 @@ def test_q_is_that_of_all_weights_over_all_steps(table):
     assert table["AdaRem/unmoved"] == pytest.approx(int(unmoved), abs=5)
 
 
-def test_the_methods_are_those_of_the_claim():
-    assert tuple(weight_paths.METHODS) == adarem_walks.METHODS
-
-
 def test_figures_can_be_drawn(table):
-    assert png(figures_walks.weight_paths(table))
+    assert png(weight_paths.figure(table))
     curves = {
         f"{variant}/{quantity}": [0.0, 1e-12]
         for variant in ("one", "other")
         for quantity in ("direction", "loss", "prediction")
     }
-    assert png(figures_walks.sphere_equivalence(curves))
+    assert png(sphere.figure(curves))
