@@ -32,17 +32,18 @@ their exponents are those of the rounds that all have, and later ones beside the
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import optax
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import optax_sign
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -52,25 +53,22 @@ from experiments.claims.claim import (
     Table,
 )
 from experiments.claims.intervals import Interval, interval
-from experiments.studies.adarem import online_problems
-from experiments.studies.adarem.online_problems import OnlineProblem
+from experiments.studies.adarem.online_problems import (
+    PERIODIC,
+    PROBLEMS,
+    OnlineProblem,
+    play,
+    problems,
+)
 from experiments.studies.dissecting_adam.exact_svag import DECADES, kept_steps
-from experiments.style import SETTINGS, STYLES
 
 STEPS = 100_000
-LONGER = 10  # the periodic problems go on for so many times these steps
-STREAMS = 8
-FEW_STREAMS = 3  # of the logistic problem, where a best point takes half a second
+STREAMS = 8, 3  # few of the logistic problem, where a best point takes half a second
 DECAYS = (0.5, 0.999)  # λ
-PERIODIC = {"cycle": (3, 3.0), "rare": (100, 150.0)}  # period, C
-PROBLEMS = ("linear", "quadratic", "logistic", *PERIODIC)
 
 
 def table(
-    seed: int = 0,
-    *,
-    steps: int = STEPS,
-    streams: tuple[int, int] = (STREAMS, FEW_STREAMS),
+    seed: int = 0, *, steps: int = STEPS, streams: tuple[int, int] = STREAMS
 ) -> Table:
     """The regret against T, the theorem's bound, and the exponents of growth.
 
@@ -88,55 +86,32 @@ def table(
       last decades up to `steps`; "/growing", the share of the T of these decades at
       which there is any regret. And where a problem goes on, "/later_exponents".
     """
-    result: dict[str, float | list[float] | list[list[float]]] = {}
+    result: dict[str, Any] = {}
     with jax.enable_x64(True):
         for name, problem in problems(seed, steps, streams).items():
-            rate = result[f"{name}/rate"] = best_rate(problem)
             kept = kept_steps(problem.rounds.shape[1])[1:]
-            result[f"{name}/steps"] = kept.astype(float).tolist()
+            planned = kept <= steps  # what goes on longer decides nothing
             least = np.stack([problem.least(each, kept) for each in problem.rounds])
+            rate = result[f"{name}/rate"] = problem.best_rate
+            result[f"{name}/steps"] = kept.astype(float).tolist()
             for method, losses in totals(name, problem, rate).items():
                 regret = losses[:, kept - 1] - least
-                where = f"{name}/{method}"
-                result[f"{where}/regret"] = regret.mean(axis=0).tolist()
-                result[f"{where}/lowest"] = regret.min(axis=0).tolist()
-                result[f"{where}/highest"] = regret.max(axis=0).tolist()
-                planned = kept <= steps  # what goes on longer decides nothing
                 slopes, growing = exponents(kept[planned], regret[:, planned])
-                result[f"{where}/exponents"] = slopes.tolist()
-                result[f"{where}/growing"] = growing
+                found = {
+                    "regret": regret.mean(axis=0),
+                    "lowest": regret.min(axis=0),
+                    "highest": regret.max(axis=0),
+                    "exponents": slopes,
+                    "growing": growing,
+                }
                 if not planned.all():
-                    later, _ = exponents(kept, regret)
-                    result[f"{where}/later_exponents"] = later.tolist()
+                    found["later_exponents"], _ = exponents(kept, regret)
                 if method in map(str, DECAYS):
-                    limit = bound(problem, rate, float(method), kept)
-                    result[f"{where}/bound"] = limit.tolist()
-                    result[f"{where}/ratio"] = float(
-                        np.max((regret / limit)[:, planned])
-                    )
+                    found["bound"] = bound(problem, rate, float(method), kept)
+                    found["ratio"] = np.max((regret / found["bound"])[:, planned])
+                for what, value in found.items():
+                    result[f"{name}/{method}/{what}"] = np.asarray(value).tolist()
     return result
-
-
-def problems(
-    seed: int, steps: int, streams: tuple[int, int]
-) -> Mapping[str, OnlineProblem]:
-    """The problems by name, in the order of `PROBLEMS`."""
-    many, few = streams
-    rows = online_problems.tops_and_shirts()
-    return {
-        "linear": online_problems.linear(seed, many, steps),
-        "quadratic": online_problems.quadratic(seed, many, steps),
-        "logistic": online_problems.logistic(seed, few, steps, rows),
-        **{
-            name: online_problems.periodic(LONGER * steps, period, steep)
-            for name, (period, steep) in PERIODIC.items()
-        },
-    }
-
-
-def best_rate(problem: OnlineProblem) -> float:
-    """η with the least known bound for projected gradient descent, D √(d/2) / G₂."""
-    return problem.diameter * float(np.sqrt(problem.dimension / 2)) / problem.steepest
 
 
 def totals(name: str, problem: OnlineProblem, rate: float) -> Mapping[str, np.ndarray]:
@@ -161,23 +136,6 @@ def totals(name: str, problem: OnlineProblem, rate: float) -> Mapping[str, np.nd
     return {method: np.cumsum(each, axis=1) for method, each in result.items()}
 
 
-def play(
-    problem: OnlineProblem, method: optax.GradientTransformation, stream: jax.Array
-) -> jax.Array:
-    """The loss of each round, from the middle of the box on: shape (T,)."""
-    side = problem.diameter / 2
-
-    def step(carry, revealed):
-        x, state = carry
-        loss, gradient = jax.value_and_grad(problem.loss)(x, revealed)
-        updates, state = method.update(gradient, state, x)
-        moved = optax.apply_updates(x, updates)
-        return (optax.projections.projection_box(moved, -side, side), state), loss
-
-    start = jnp.zeros(problem.dimension)
-    return jax.lax.scan(step, (start, method.init(start)), stream)[1]
-
-
 def bound(
     problem: OnlineProblem, rate: float, decay: float, steps: np.ndarray
 ) -> np.ndarray:
@@ -189,11 +147,8 @@ def bound(
       decay: λ, below 1.
       steps: T.
     """
-    size, root, rest = (
-        problem.diameter**2 * problem.dimension,
-        np.sqrt(steps),
-        1 - decay,
-    )
+    root, rest = np.sqrt(steps), 1 - decay
+    size = problem.diameter**2 * problem.dimension
     fading = size / (rate * rest**3) * ((5 - 4 * decay) * root + 2 * decay - 1)
     gradients = problem.steepest**2 * problem.dimension * rate * (2 * root - 1)
     return fading + size / (2 * rate * rest) + gradients
@@ -223,15 +178,7 @@ def exponents(kept: np.ndarray, regret: np.ndarray) -> tuple[np.ndarray, float]:
     return np.array(slopes), float(np.mean(regret > 0))
 
 
-TITLES = {
-    "linear": "linear, random signs",
-    "quadratic": "quadratic, random targets",
-    "logistic": "logistic, Fashion-MNIST",
-    "cycle": "periodic: 3x, -x, -x",
-    "rare": "periodic: 150x, then 99 times -x",
-}
-
-CURVES = {
+METHODS = {
     "0.5": "AdaRem, λ = 0.5",
     "0.999": "AdaRem, λ = 0.999",
     "1.0": "AdaRem, λ = 1: never fades",
@@ -239,17 +186,18 @@ CURVES = {
 }
 
 
-def figure(table: Table) -> Figure:
-    """The theorem: regret against T on each problem, both on log scales.
-
-    Args:
-      table: of `experiments.studies.adarem.regret`.
-    """
-    with mpl.rc_context(SETTINGS):
-        drawing = Figure(figsize=(10.0, 6.4))
+def figure(evidence: Evidence) -> Figure:
+    """Regret against T on each problem, both on log scales."""
+    with figures.figure(
+        10.0,
+        6.4,
+        "AdaRem, Theorem 1: regret on online convex problems",
+        "Rates of η/√t; mean and range over the streams. The printed bound for "
+        "λ = 0.999 is beyond every panel.",
+    ) as drawing:
         *panels, legend = drawing.subplots(2, 3).flat
-        for (name, title), axes in zip(TITLES.items(), panels, strict=True):
-            _panel(axes, table, name)
+        for (name, title), axes in zip(PROBLEMS.items(), panels, strict=True):
+            _panel(axes, evidence.table, name)
             axes.set_title(title, fontsize=10)
         for axes in (panels[0], panels[3]):
             axes.set_ylabel("regret")
@@ -259,21 +207,14 @@ def figure(table: Table) -> Figure:
         # The last panel has every curve that the others have.
         handles = panels[-1].get_legend_handles_labels()
         legend.legend(*handles, loc="center", handlelength=4)
-        drawing.suptitle("AdaRem, Theorem 1: regret on online convex problems")
-        drawing.supxlabel(
-            "Rates of η/√t; mean and range over the streams. The printed bound for "
-            "λ = 0.999 is beyond every panel.",
-            fontsize=8,
-        )
-        return drawing
+    return drawing
 
 
 def _panel(axes: Axes, table: Table, name: str) -> None:
     steps = np.asarray(table[f"{name}/steps"])
-    for (method, label), (colour, dashes) in zip(
-        CURVES.items(), STYLES[: len(CURVES)], strict=True
-    ):
+    for method, label in METHODS.items():
         if f"{name}/{method}/regret" not in table:
+            axes.plot([], [])  # so that the others look as they do elsewhere
             continue
         mean, lowest, highest = (
             np.asarray(table[f"{name}/{method}/{what}"], float)
@@ -281,53 +222,31 @@ def _panel(axes: Axes, table: Table, name: str) -> None:
         )
         # What is not positive has no place on a log scale.
         mean, lowest = (np.where(each > 0, each, np.nan) for each in (mean, lowest))
-        axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
-        axes.fill_between(steps, lowest, highest, color=colour, alpha=0.25, linewidth=0)
-    last = np.asarray(table[f"{name}/0.5/regret"])[-1]
-    for values, label, (colour, dashes) in (
-        (last * np.sqrt(steps / steps[-1]), "order of √T", STYLES[4]),
-        (table[f"{name}/0.5/bound"], "printed bound, λ = 0.5", STYLES[5]),
-    ):
-        axes.plot(
-            steps, values, color=colour, linestyle=dashes, linewidth=1.0, label=label
-        )
+        figures.band(axes, steps, mean, lowest, highest, label)
+    last = table[f"{name}/0.5/regret"][-1]
+    axes.plot(steps, last * np.sqrt(steps / steps[-1]), lw=1.0, label="order of √T")
+    axes.plot(steps, table[f"{name}/0.5/bound"], lw=1.0, label="printed bound, λ = 0.5")
     axes.set(xscale="log", yscale="log", xlim=(1, steps[-1]))
 
 
 ORDER, EDGE = 0.5, 0.1  # of √T; how far from it an exponent may be
-LINEAR = 0.9
-
-
-def _exponent(table: Table, problem: str, method: object) -> Interval:
-    return interval(table[f"{problem}/{method}/exponents"])
 
 
 def _exponents(table: Table) -> Mapping[str, Interval]:
-    adarem = {
-        f"{problem}, λ = {decay}": _exponent(table, problem, decay)
-        for problem in PROBLEMS
-        for decay in DECAYS
-    }
+    def of(problem: str, method: object, which: str = "exponents") -> Interval:
+        return interval(table[f"{problem}/{method}/{which}"])
+
     return {
-        **adarem,
-        "rare, λ = 1": _exponent(table, "rare", "1.0"),
-        "cycle, Adam": _exponent(table, "cycle", "adam"),
-        "rare, Adam": _exponent(table, "rare", "adam"),
+        **{f"{p}, λ = {decay}": of(p, decay) for p in PROBLEMS for decay in DECAYS},
+        "rare, λ = 1": of("rare", "1.0"),
+        "cycle, Adam": of("cycle", "adam"),
+        "rare, Adam": of("rare", "adam"),
         **{
-            f"{problem}, λ = {decay}, ten times as long": interval(
-                table[f"{problem}/{decay}/later_exponents"]
-            )
-            for problem in ("cycle", "rare")
+            f"{p}, λ = {decay}, ten times as long": of(p, decay, "later_exponents")
+            for p in PERIODIC
             for decay in DECAYS
         },
     }
-
-
-def _highest(
-    evidence: Evidence, problems: Sequence[str], decays: Sequence[float]
-) -> float:
-    labels = [f"{problem}, λ = {decay}" for problem in problems for decay in decays]
-    return float(np.max([evidence.values[label].mean for label in labels]))
 
 
 REGRET = Claim(
@@ -353,8 +272,8 @@ REGRET = Claim(
             Condition(
                 text=f"λ = {decay}: largest regret over the printed bound, on every "
                 "problem, in every stream, at each of these T: at most 1",
-                measure=lambda e, decay=decay: float(
-                    np.max([e.table[f"{name}/{decay}/ratio"] for name in PROBLEMS])
+                measure=lambda e, decay=decay: np.max(
+                    [e.table[f"{name}/{decay}/ratio"] for name in PROBLEMS]
                 ),
                 greatest=1.0,
             )
@@ -364,16 +283,18 @@ REGRET = Claim(
             Condition(
                 text=f"λ = {decay}: largest exponent, mean of a problem's streams, at "
                 f"most {ORDER + EDGE:g}",
-                measure=lambda e, decay=decay: _highest(e, PROBLEMS, (decay,)),
+                measure=lambda e, decay=decay: np.max(
+                    [e.values[f"{name}, λ = {decay}"].mean for name in PROBLEMS]
+                ),
                 greatest=ORDER + EDGE,
             )
             for decay in DECAYS
         ),
         Condition(
-            text=f"cycle: Adam's exponent at least {LINEAR:g}",
+            text="cycle: Adam's exponent at least 0.9",
             measure=lambda e: e.values["cycle, Adam"].mean,
-            least=LINEAR,
+            least=0.9,
         ),
     ),
-    figure=Drawing(name="figure-regret", draw=lambda e: figure(e.table)),
+    figure=Drawing(name="figure-regret", draw=figure),
 )

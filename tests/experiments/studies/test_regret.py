@@ -59,10 +59,9 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
 
 @pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_problem(table):
-    drawing = regret.figure(table)
+    drawing = regret.figure(Evidence(values={}, table=table))
     drawing.draw_without_rendering()
     *panels, legend = drawing.axes
-    assert tuple(regret.TITLES) == regret.PROBLEMS
     assert all(len(axes.lines) >= 4 for axes in panels)
     names = [text.get_text() for text in legend.get_legend().get_texts()]
     assert len(names) == len(set(names)) == 6
@@ -126,7 +125,7 @@ def test_adarem_plays_as_algorithm_1_does(name, decay):
     method = optax_sign.adarem(lambda t: rate / jnp.sqrt(t + 1.0), decay=decay)
     # Some ten operations in each of 40 steps, on numbers of about 10.
     np.testing.assert_allclose(
-        regret.play(online, method, stream), losses, atol=1e-11, rtol=0
+        online_problems.play(online, method, stream), losses, atol=1e-11, rtol=0
     )
     assert clipped or name in ("quadratic", "logistic")
 
@@ -158,7 +157,7 @@ def test_adam_fails_on_the_cycle_and_adarem_does_not(table):
 def test_gradient_descent_finds_the_best_point_of_the_cycle():
     online = problem("cycle", 3000)
     method = optax.sgd(lambda t: 0.5 / jnp.sqrt(t + 1.0))
-    losses = regret.play(online, method, online.rounds[0])
+    losses = online_problems.play(online, method, online.rounds[0])
     # A cycle at x costs x; steps of 0.5/√3000 lead off -1 between its large gradients.
     assert losses[-3:].sum() == pytest.approx(-1, abs=0.1)
 
@@ -181,11 +180,11 @@ def test_the_bound_is_the_printed_one():
     values = regret.bound(bounded(2, 1.0, 2.0), 1.0, 0.75, np.array([1, 9]))
     np.testing.assert_array_equal(values, [332.0, 876.0])
     # 2 · √(8/2) / 4
-    assert regret.best_rate(bounded(8, 2.0, 4.0)) == pytest.approx(1.0)
+    assert bounded(8, 2.0, 4.0).best_rate == pytest.approx(1.0)
 
 
 def test_what_is_kept_is_regret_over_the_bound(table):
-    for name in regret.PROBLEMS:
+    for name in online_problems.PROBLEMS:
         for decay in ("0.5", "0.999"):
             highest, bound, ratio = (
                 np.array(table[f"{name}/{decay}/{what}"])
@@ -217,7 +216,7 @@ def test_rounds_that_were_not_planned_decide_nothing(table):
         np.array(table[f"cycle/{what}"]) for what in ("steps", "0.999/regret")
     )
     planned = kept <= STEPS
-    assert kept[-1] == regret.LONGER * STEPS
+    assert kept[-1] == online_problems.LONGER * STEPS
     for name, which in (("exponents", planned), ("later_exponents", kept > 0)):
         slopes, _ = regret.exponents(kept[which], curve[None, which])
         assert table[f"cycle/0.999/{name}"] == pytest.approx(slopes.tolist())

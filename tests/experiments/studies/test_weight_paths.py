@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import optax_sign
+from experiments.claims.claim import Evidence
 from experiments.claims.figures import png
 from experiments.runs.config import Run
 from experiments.studies.adarem import sphere, weight_paths
@@ -55,10 +56,10 @@ def test_q_is_that_of_all_weights_over_all_steps(table):
 
 
 def test_figures_can_be_drawn(table):
-    assert png(weight_paths.figure(table))
+    assert png(weight_paths.figure(Evidence(values={}, table=table)))
     curves = {
         f"{variant}/{quantity}": [0.0, 1e-12]
-        for variant in ("one", "other")
-        for quantity in ("direction", "loss", "prediction")
+        for variant in sphere.VARIANTS
+        for quantity in sphere.QUANTITIES
     }
-    assert png(sphere.figure(curves))
+    assert png(sphere.figure(Evidence(values={}, table=curves)))
