@@ -1,11 +1,11 @@
 """Hyperball: is a fixed norm of weights and updates worth it, and does its rate carry?
 
 Adam's and MaS's directions, with and without it, on the networks and by the protocol of
-`adarem_networks`. What it promises is that the best rate is the same for all widths
+`resnets`. What it promises is that the best rate is the same for all widths
 (arXiv 2606.16899).
 """
 
-from experiments.claims.claim import Claim, Condition, Evidence, Training, Tuned
+from experiments.claims.claim import Claim, Condition, Evidence, Training
 from experiments.claims.rate_search import index_of
 from experiments.claims.rules import (
     FINAL_LOSS,
@@ -20,12 +20,11 @@ from experiments.studies.adarem.resnets import (
     NARROW,
     ON_NARROW,
     ON_WIDE,
-    SEEDS,
-    WIDE,
+    WIDTHS,
     drawing,
     optimizer,
-    search,
     trial,
+    tuned,
 )
 
 METHODS = {
@@ -35,7 +34,6 @@ METHODS = {
     "MaS, hyperball": optimizer("mas_hyperball", 0.03),
 }
 PAIRS = (("AdamW, hyperball", "AdamW"), ("MaS, hyperball", "MaS"))
-WIDTHS = {"narrow": NARROW, "wide": WIDE}
 
 BETTER = Claim(
     id="ar-hb",
@@ -45,7 +43,7 @@ BETTER = Claim(
     protocol=f"{ON_NARROW}; hyperball for all kernels, the other weights at a tenth of "
     "the rate, which was not tuned; AdamW with a decay of 0.01, around hyperball of "
     "the other weights only; MaS without",
-    trial=trial(NARROW, METHODS, FINAL_LOSS, TEST_ACCURACY),
+    trial=trial(NARROW, METHODS),
     rule=tuple(surely_below(ball, plain, FINAL_LOSS) for ball, plain in PAIRS),
     figure=drawing(
         "figure-hyperball",
@@ -58,9 +56,7 @@ BETTER = Claim(
 
 def _apart(evidence: Evidence, label: str) -> float:
     """How many steps of the grid the best rates of the two widths are apart."""
-    narrow, wide = (
-        evidence.searches[f"{label}, {width}"].best for width in ("narrow", "wide")
-    )
+    narrow, wide = (evidence.searches[f"{label}, {width}"].best for width in WIDTHS)
     assert narrow is not None and wide is not None  # judged only if found
     return float(abs(index_of(narrow) - index_of(wide)))
 
@@ -76,7 +72,7 @@ TRANSFER = Claim(
     "rates carry over without hyperball",
     trial=Training(
         tuned={
-            f"{label}, {width}": Tuned(search=search(model, start), seeds=SEEDS)
+            f"{label}, {width}": tuned(model, start)
             for label, start in METHODS.items()
             for width, model in WIDTHS.items()
         },

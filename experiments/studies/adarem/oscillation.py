@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.claims.claim import Claim, Quantity, Training, Tuned
+from experiments.claims.claim import Claim, Quantity, Training
 from experiments.claims.panels import Panel
 from experiments.claims.rules import (
     FINAL_LOSS,
@@ -13,21 +13,21 @@ from experiments.claims.rules import (
 from experiments.studies.adarem.resnets import (
     ADAM,
     ADAREM,
-    DECAY,
     DECAYS,
+    GLOBAL,
     LOSS_PANEL,
     NARROW,
     PER_EPOCH,
     SGD,
     SGDM,
+    adarem,
     drawing,
-    optimizer,
     protocol_of,
-    search,
-    trial,
+    tuned,
 )
 
 SEEDS = tuple(range(10))
+METHODS = {"SGD": SGD, "SGDM": SGDM, "Adam": ADAM, "AdaRem": ADAREM}
 PROTOCOL = protocol_of(
     "8, 16, 32",
     "ten other seeds, three of which had been seen when the others were added",
@@ -57,17 +57,12 @@ Q = Claim(
     "weights that nearly came back weigh much",
     trial=Training(
         tuned={
-            **trial(
-                NARROW,
-                {"SGD": SGD, "SGDM": SGDM, "Adam": ADAM, "AdaRem": ADAREM},
-                seeds=SEEDS,
-            ).tuned,
-            "AdaRem, global": Tuned(
-                search=search(NARROW, ADAREM),
-                seeds=SEEDS,
-                optimizer=optimizer(
-                    "adarem", 0.3, DECAY, PER_EPOCH, ("scope", "global")
-                ),
+            **{
+                label: tuned(NARROW, start, seeds=SEEDS)
+                for label, start in METHODS.items()
+            },
+            "AdaRem, global": tuned(
+                NARROW, ADAREM, adarem(PER_EPOCH, GLOBAL), seeds=SEEDS
             ),
         },
         quantity=OSCILLATION,
@@ -80,5 +75,3 @@ Q = Claim(
     ),
     figure=drawing("figure-2", "AdaRem, Figure 2: oscillation", Q_PANEL, LOSS_PANEL),
 )
-
-CLAIMS: tuple[Claim, ...] = (Q,)

@@ -16,7 +16,8 @@ from experiments.errors import ConfigError
 from experiments.networks import mlp_and_cnns
 from experiments.runs import config, names
 from experiments.runs import summary as results
-from experiments.studies import catalogue, mas
+from experiments.studies import catalogue
+from experiments.studies.mas import published as mas
 from experiments.training import optimizers
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.summaries import changed, summary
