@@ -33,23 +33,26 @@ from experiments.runs.config import Optimizer, Run
 SEEDS = {"mlp": tuple(range(10)), "mas_cnn": (0, 1, 2)}
 STEPS_PER_EPOCH = 937
 
-ADAM = Optimizer(
-    name="adam", learning_rate=1e-3, options=(("b1", 0.9), ("b2", 0.999), ("eps", 1e-7))
-)
-MAS = Optimizer(name="mas", learning_rate=2e-4, options=(("beta", 0.95),))
-SGD = Optimizer(name="sgd", learning_rate=0.01)
-ADAGRAD = Optimizer(
-    name="adagrad",
-    learning_rate=1e-3,
-    options=(("initial_accumulator_value", 0.1), ("eps", 1e-7)),
-)
-RIVALS = {"Adam": ADAM, "MaS": MAS, "SGD": SGD, "Adagrad": ADAGRAD}
-DECAYS = {
-    f"decay {decay}": Optimizer(
-        name="mas", learning_rate=2e-4, options=(("beta", decay),)
-    )
-    for decay in (0.001, 0.5, 0.999)
+
+def _mas(beta: float) -> Optimizer:
+    return Optimizer(name="mas", learning_rate=2e-4, options=(("beta", beta),))
+
+
+RIVALS = {
+    "Adam": Optimizer(
+        name="adam",
+        learning_rate=1e-3,
+        options=(("b1", 0.9), ("b2", 0.999), ("eps", 1e-7)),
+    ),
+    "MaS": _mas(0.95),
+    "SGD": Optimizer(name="sgd", learning_rate=0.01),
+    "Adagrad": Optimizer(
+        name="adagrad",
+        learning_rate=1e-3,
+        options=(("initial_accumulator_value", 0.1), ("eps", 1e-7)),
+    ),
 }
+DECAYS = {f"decay {decay}": _mas(decay) for decay in (0.001, 0.5, 0.999)}
 
 STATE = Quantity(
     name="bytes of state a weight", of=lambda summary: summary.bytes_per_weight
@@ -70,10 +73,13 @@ def as_fast_as_adam(lead: float) -> tuple[Condition, ...]:
     )
 
 
-def _runs(
-    model: str, optimizers: Mapping[str, Optimizer]
-) -> dict[str, tuple[Run, ...]]:
-    return {
+def _training(
+    model: str,
+    optimizers: Mapping[str, Optimizer],
+    quantity: Quantity,
+    *also: Quantity,
+) -> Training:
+    runs = {
         label: tuple(
             Run(
                 model=model,
@@ -87,10 +93,21 @@ def _runs(
         )
         for label, optimizer in optimizers.items()
     }
+    return Training(runs=runs, quantity=quantity, also=also)
 
 
-def _drawing(name: str, frame: Frame, published: Mapping[str, float]) -> Drawing:
-    return Drawing(name=name, draw=lambda e: figures.losses(frame, e.runs, published))
+def drawing(
+    name: str,
+    title: str,
+    caption: str,
+    limits: tuple[float, float],
+    published: Mapping[str, float] | None = None,
+) -> Drawing:
+    """The losses of all runs of a claim, with what is published."""
+    frame = Frame(title=f"MaS, {title}", caption=caption, limits=limits)
+    return Drawing(
+        name=name, draw=lambda e: figures.losses(frame, e.runs, published or {})
+    )
 
 
 def _humps(evidence: Evidence) -> list[tuple[float, float]]:
@@ -128,20 +145,15 @@ FIGURE_1 = Claim(
     protocol="MLP 784-128-64-10, 5 epochs, batch 64, not reshuffled, Keras's "
     "defaults; ten seeds, compared seed by seed; the first two, and no others, had "
     "been seen when this rule took the place of one on their means",
-    trial=Training(
-        runs=_runs("mlp", RIVALS), quantity=FINAL_LOSS, also=(TEST_ACCURACY,)
-    ),
+    trial=_training("mlp", RIVALS, FINAL_LOSS, TEST_ACCURACY),
     published=PUBLISHED_1,
     tolerance=TOLERANCE,
     rule=as_fast_as_adam(lead=0.1),
-    figure=_drawing(
+    figure=drawing(
         "figure-1",
-        Frame(
-            title="MaS, Figure 1: an MLP on Fashion-MNIST",
-            caption="784-128-64-10, batch 64, 5 epochs without reshuffling, Keras's "
-            "defaults.",
-            limits=(0.2, 1.2),
-        ),
+        "Figure 1: an MLP on Fashion-MNIST",
+        "784-128-64-10, batch 64, 5 epochs without reshuffling, Keras's defaults.",
+        (0.2, 1.2),
         PUBLISHED_1,
     ),
 )
@@ -152,20 +164,15 @@ FIGURE_2 = Claim(
     source="MaS, Figure 2",
     statement="On a CNN, MaS is as fast as Adam; both are ahead of SGD and Adagrad.",
     protocol="CNN 32c3-64c3-pool2-128-10, three seeds, otherwise as mas-1",
-    trial=Training(
-        runs=_runs("mas_cnn", RIVALS), quantity=FINAL_LOSS, also=(TEST_ACCURACY,)
-    ),
+    trial=_training("mas_cnn", RIVALS, FINAL_LOSS, TEST_ACCURACY),
     published=PUBLISHED_2,
     tolerance=TOLERANCE,
     rule=as_fast_as_adam(lead=0.1),
-    figure=_drawing(
+    figure=drawing(
         "figure-2",
-        Frame(
-            title="MaS, Figure 2: a CNN on Fashion-MNIST",
-            caption="Two convolutions, batch 64, 5 epochs without reshuffling, Keras's "
-            "defaults.",
-            limits=(0.0, 1.2),
-        ),
+        "Figure 2: a CNN on Fashion-MNIST",
+        "Two convolutions, batch 64, 5 epochs without reshuffling, Keras's defaults.",
+        (0.0, 1.2),
         PUBLISHED_2,
     ),
 )
@@ -179,9 +186,7 @@ FIGURE_3 = Claim(
     protocol="MaS at 2e-4 with decay 0.001, 0.5 and 0.999, otherwise as mas-1; the "
     "way in which the rise is measured, and that some 300 is 150 to 450, was chosen "
     "after the curves had been seen, the bound of the rise before",
-    trial=Training(
-        runs=_runs("mlp", DECAYS), quantity=FINAL_LOSS, also=(TEST_ACCURACY,)
-    ),
+    trial=_training("mlp", DECAYS, FINAL_LOSS, TEST_ACCURACY),
     published=PUBLISHED_3,
     tolerance=TOLERANCE,
     rule=(
@@ -199,13 +204,11 @@ FIGURE_3 = Claim(
             greatest=450,
         ),
     ),
-    figure=_drawing(
+    figure=drawing(
         "figure-3",
-        Frame(
-            title="MaS, Figure 3: the effect of the decay factor",
-            caption="784-128-64-10, batch 64, 5 epochs without reshuffling, rate 2e-4.",
-            limits=(0.2, 1.2),
-        ),
+        "Figure 3: the effect of the decay factor",
+        "784-128-64-10, batch 64, 5 epochs without reshuffling, rate 2e-4.",
+        (0.2, 1.2),
         PUBLISHED_3,
     ),
 )
@@ -215,10 +218,7 @@ HALF_THE_STATE = Claim(
     source="MaS, section III",
     statement="MaS keeps half of the optimizer state that Adam keeps.",
     protocol="size of the optimizers' states in the runs of mas-1, float32",
-    trial=Training(
-        runs={label: _runs("mlp", RIVALS)[label] for label in ("MaS", "Adam")},
-        quantity=STATE,
-    ),
+    trial=_training("mlp", {label: RIVALS[label] for label in ("MaS", "Adam")}, STATE),
     published={"MaS": 4.0, "Adam": 8.0},
     tolerance=0.001,  # the step counter's four bytes, over some 100,000 weights
     rule=(
