@@ -52,8 +52,8 @@ class Surface:
     rate: float
     noise: float = 0.0
 
-    def loss(self, w: jax.Array) -> jax.Array:
-        """The loss at `w` of shape (2,), shape (); traceable."""
+    def loss(self, w: jax.Array | np.ndarray) -> jax.Array:
+        """The loss at `w` of shape (2, ...), shape (...); traceable."""
         return self.formula(w[0], w[1])
 
 
@@ -179,13 +179,10 @@ def _preset(name: str, text: str, **rest) -> Surface:
 
 
 def tutorial_hill(depth: float = 0.025) -> str:
-    """A hill, a small hole of some depth behind it, and behind that a valley.
-
-    These are Gaussians: of height and depth 0.05 and width 1.5, the hole of width 0.7.
-    """
+    """Gaussians: a hill, a small hole of some depth behind it, and then a valley."""
     return (
-        "0.05*(exp(-(w1**2 + w2**2)/4.5) - exp(-((w1 - 8)**2 + w2**2)/4.5))"
-        f" - {depth}*exp(-((w1 - 4)**2 + w2**2)/0.98)"
+        "0.05*(exp(-(w1**2 + w2**2)/(2*1.5**2)) - exp(-((w1 - 8)**2 + w2**2)/"
+        f"(2*1.5**2))) - {depth}*exp(-((w1 - 4)**2 + w2**2)/(2*0.7**2))"
     )
 
 

@@ -10,7 +10,7 @@ runs in it, would be gone there.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -59,7 +59,7 @@ class Trajectory:
 def walk(
     loss: Callable[[jax.Array], jax.Array],
     optimizer: optax.GradientTransformation,
-    start: ArrayLike,
+    start: ArrayLike | Sequence[float],
     steps: int,
     components: Mapping[str, Callable[[Step], jax.Array]] = {},
     values: Mapping[str, Any] = {},

@@ -1,21 +1,26 @@
-"""The calculations of the tutorials against closed forms and NumPy transcriptions."""
+"""The tutorials: calculations against closed forms and NumPy, claims and figures."""
+
+import json
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
+from matplotlib.figure import Figure
 
-from experiments.paths import tutorial_surfaces as surfaces
-from experiments.paths.walks import walk
+from experiments.claims.claim import Evidence
+from experiments.claims.figures import png
+from experiments.runs import signed
+from experiments.studies import tutorials
 from experiments.studies.tutorials import (
+    adaptive,
+    adaptive_maps,
+    drawing,
     hill,
     minima,
     momentum,
     newton,
     ravine,
-    tutorials_maps,
-    tutorials_steps,
     update_maps,
     worked_numbers,
 )
@@ -52,26 +57,10 @@ def test_worked_numbers_are_those_of_the_transcription():
     assert table["prefactor"] == pytest.approx(reference.adam_prefactor(), rel=2e-13)
 
 
-def test_a_walk_is_that_of_the_transcription_with_all_that_is_seen():
-    method = optax.adam(0.5, eps=0.0, eps_root=1e-8)
-    seen = walk(surfaces.example, method, surfaces.START, 30, ("mu", "nu"))
-    path = np.array(reference.adam(learning_rate=0.5, steps=30))
-    # Thirty steps of a dozen roundings each, on numbers up to 20.
-    np.testing.assert_allclose(seen["path"], path, rtol=0, atol=1e-11)
-    # Twice the relative error of weights that pass close to 0, and twenty times it.
-    np.testing.assert_allclose(seen["error"], path**2 @ [3, 10], rtol=1e-9)
-    np.testing.assert_allclose(seen["gradient"], path[:-1] * [6, 20], atol=1e-9)
-    # Sums of two terms after one step.
-    g = path[:2] * [6, 20]
-    np.testing.assert_allclose(seen["mu"][1], 0.1 * (0.9 * g[0] + g[1]), rtol=1e-12)
-    nu = 0.001 * (0.999 * g[0] ** 2 + g[1] ** 2)
-    np.testing.assert_allclose(seen["nu"][1], nu, rtol=1e-12)
-
-
 def test_momentum_walks_at_three_frictions(monkeypatch):
     monkeypatch.setattr(momentum, "LONG", 40)
     table = momentum.speed()
-    assert list(table) == [f"α = {a:g}" for a in tutorials_steps.FRICTIONS]
+    assert list(table) == [f"α = {a:g}" for a in momentum.FRICTIONS]
     for friction in (0.0, 0.6, 0.9):
         path = reference.momentum(learning_rate=0.001, friction=friction, steps=40)
         # Forty steps of a few roundings, on errors from 4675 down.
@@ -95,7 +84,7 @@ def test_the_map_of_momentum_at_points_worked_out_by_hand():
 
 
 def test_the_maps_of_adaptive_rates_at_points_worked_out_by_hand():
-    table = update_maps.adaptive()
+    table = adaptive_maps.adaptive()
     # ε = 1e-8 beside squares of about 1.
     assert at(table, "β = 0", 3.0, -2.0) == pytest.approx(-1.0, abs=1e-8)
     # And ε beside 0.46: 2e-8 of it, half of that in the root.
@@ -105,7 +94,7 @@ def test_the_maps_of_adaptive_rates_at_points_worked_out_by_hand():
 
 
 def test_the_maps_of_adam_differ_by_the_prefactor():
-    table = update_maps.adam()
+    table = adaptive_maps.adam()
     plain = 0.1 * (0.9 * 2 - 1) / np.sqrt(0.001 * (0.999 * 4 + 1))
     # ε = 1e-8 beside a sum of squares of 0.005 takes a millionth of a step of 1.13.
     assert at(table, "not corrected", 2.0, -1.0) == pytest.approx(plain - 1, abs=2e-6)
@@ -118,28 +107,30 @@ def test_what_leads_at_low_gradients_and_on_borders_can_be_behind():
     size = np.abs(axis)[:, None] + np.abs(axis)
     for values, sign in ((-size, 1), (size, -1)):
         table = {"gradients": axis, "map": values.tolist()}
-        assert np.sign(tutorials_maps._low_lead(table, "map")) == sign
-        assert np.sign(tutorials_maps._border_lead(table, "map")) == sign
+        assert np.sign(adaptive_maps._low_lead(table, "map")) == sign
+        assert np.sign(adaptive_maps._border_lead(table, "map")) == sign
 
 
 def test_the_hill_has_a_hole_before_its_valley():
-    summit, hole, ridge, valley = surfaces.extrema()
+    summit, hole, ridge, valley = hill.extrema()
     # Each is moved by the tails of the other Gaussians, which are e^-14 of their tops.
     assert summit == pytest.approx(0.0, abs=0.01)
     assert 4 < hole < ridge < 6 and valley == pytest.approx(8.0, abs=0.01)
-    heights = [float(surfaces.hill(jnp.array([x, 0.0]))) for x in (hole, ridge, valley)]
+    heights = [
+        float(hill.HILL.loss(jnp.array([x, 0.0]))) for x in (hole, ridge, valley)
+    ]
     assert heights[2] < heights[0] < heights[1]
-    assert len(surfaces.extrema(depth=0.0)) == 2
+    assert len(hill.extrema(depth=0.0)) == 2
 
 
 def test_from_the_threshold_on_moments_roll_over_the_hole():
-    found = hill.threshold(surfaces.HOLE_DEPTH)
-    ridge = surfaces.extrema()[2]
+    found = hill.threshold(hill.DEPTH)
+    ridge = hill.extrema()[2]
     below, above = (found - 1e-5, found + 1e-5)  # bisected to 1e-6
     for beta, over in ((0.0, False), (below, False), (above, True), (0.95, True)):
         # As the tutorial writes it, without an optimizer of a library.
-        w, m = np.array(surfaces.NEAR_SUMMIT), np.zeros(2)
-        slope = jax.jit(jax.grad(surfaces.hill))
+        w, m = np.array(hill.HILL.start), np.zeros(2)
+        slope = jax.jit(jax.grad(hill.HILL.loss))
         for t in range(1, 151):
             m = beta * m + (1 - beta) * np.asarray(slope(w))
             w = w - 20 * m / (1 - beta**t)
@@ -206,4 +197,52 @@ def test_barriers_rise_between_basins_only():
 def test_degrees_from_the_eight_directions(direction, degrees):
     steps = np.array([direction], float)
     # The degrees above have four digits.
-    assert tutorials_steps.from_cardinal(steps)[0] == pytest.approx(degrees, abs=1e-4)
+    assert adaptive.from_cardinal(steps)[0] == pytest.approx(degrees, abs=1e-4)
+
+
+TRAINED = (minima.MINIMA, minima.FLATNESS)
+EXACT = [claim for claim in tutorials.STUDY.claims if claim not in TRAINED]
+
+
+def tried(claim, table):
+    """What the report makes of a table, once it is stored."""
+    stored = json.loads(json.dumps(signed.rounded(table), allow_nan=False))
+    return Evidence(values=claim.trial.values(stored), table=stored)
+
+
+def check(claim, evidence):
+    for condition in claim.rule:
+        assert np.isfinite(condition.measure(evidence)), condition.text
+    assert evidence.values.keys() >= claim.published.keys()
+    if claim.figure is not None:
+        assert png(claim.figure.draw(evidence))
+
+
+@pytest.mark.parametrize("claim", EXACT, ids=lambda claim: claim.id)
+def test_a_claim_is_tried_and_drawn_from_its_stored_table(claim):
+    check(claim, tried(claim, claim.trial.table()))
+
+
+def test_final_points_are_tried_and_drawn_after_a_few_steps():
+    for claim, table in zip(TRAINED, (minima.barriers, minima.curvatures), strict=True):
+        check(claim, tried(claim, table(steps=3, seeds=2)))
+
+
+def test_the_corners_of_the_plane_are_the_final_points():
+    rng = np.random.default_rng(0)
+    finals = jnp.stack([minima._start(rng) for _ in minima.METHODS])
+    plane = minima._plane(finals, np.array([0.0, 1.0]))
+    for final, (column, row) in zip(finals, minima.CORNERS.values(), strict=True):
+        # The others have a share of exactly 0.
+        assert float(plane[row, column]) == pytest.approx(
+            float(minima.loss(final)), rel=1e-12
+        )
+
+
+def test_a_trajectory_goes_from_dark_to_bright():
+    axes = Figure().add_subplot()
+    drawing.trajectory(axes, np.cumsum(np.ones((6, 2)), axis=0))
+    lines = axes.collections[0]
+    lines.update_scalarmappable()
+    lightness = lines.get_colors()[:, :3].sum(axis=1)
+    assert len(lightness) == 5 and (np.diff(lightness) > 0).all()
