@@ -1,13 +1,11 @@
-"""What the figures of the tutorials share: sheets, contours and trajectories.
+"""What the figures of the tutorials share: contours and trajectories.
 
 A trajectory is drawn over the contours of its error function, from dark to bright by
 iteration.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.axes import Axes
@@ -15,25 +13,12 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import Table
 from experiments.paths.surfaces import PRESETS
-from experiments.style import SETTINGS, STYLES
+from experiments.style import STYLES
 
 SHADES = LinearSegmentedColormap.from_list("iterations", ["#00162b", "#56b4e9"])
-
-
-@contextlib.contextmanager
-def sheet(
-    width: float, height: float, title: str = "", note: str = "", grid: bool = True
-) -> Iterator[Figure]:
-    """A figure of so many inches, with a title above it and a note below."""
-    with mpl.rc_context({**SETTINGS, "axes.grid": grid}):
-        figure = Figure(figsize=(width, height))
-        yield figure
-        if title:
-            figure.suptitle(title)
-        if note:
-            figure.supxlabel(note, fontsize=8)
 
 
 def named(table: Table, what: str) -> list[str]:
@@ -97,7 +82,7 @@ def descents(
     names = named(table, "path")
     rows = 2 + len(components)
     note = f"{caption} From dark to bright: the iterations; the square is the start."
-    with sheet(3.1 * len(names), 2.0 * rows + 1.2, title, note) as figure:
+    with figures.figure(3.1 * len(names), 2.0 * rows + 1.2, title, note) as figure:
         panels = figure.subplots(
             rows, len(names), height_ratios=[1.7] + [1] * (rows - 1), squeeze=False
         )
@@ -130,7 +115,5 @@ def _component(axes: Axes, table: Table, name: str) -> None:
     if name.endswith("/nu"):
         values = np.sqrt(values)
     iterations = np.arange(1, len(values) + 1)
-    for k, (colour, dashes) in enumerate(STYLES[:2]):
-        label = f"of w{'₁₂'[k]}"
-        axes.plot(iterations, values[:, k], color=colour, linestyle=dashes, label=label)
+    axes.plot(iterations, values, label=("of w₁", "of w₂"))
     axes.legend(handlelength=4, fontsize=8)

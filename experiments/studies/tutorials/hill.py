@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from scipy import optimize
 
 import optax_sign
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -32,8 +33,7 @@ from experiments.claims.intervals import Interval
 from experiments.paths import formula, inner_state
 from experiments.paths.surfaces import PRESETS, tutorial_hill
 from experiments.paths.trajectory import walk
-from experiments.studies.tutorials.drawing import contours, named, sheet, trajectory
-from experiments.style import STYLES, styles
+from experiments.studies.tutorials.drawing import contours, named, trajectory
 
 HILL = PRESETS["tutorial_hill"]
 STEPS = 150
@@ -118,7 +118,7 @@ def small_minimum(evidence: Evidence) -> Figure:
     """Part 3, Figures 1 and 2: over the hole or not, and the first moments."""
     table = evidence.table
     names = named(table, "path")
-    with sheet(
+    with figures.figure(
         9.6,
         6.4,
         "Tutorial A, part 3, Figures 1 and 2: a small minimum before a larger one",
@@ -131,14 +131,12 @@ def small_minimum(evidence: Evidence) -> Figure:
             trajectory(axes, np.asarray(table[f"{name}/path"]))
             axes.set(title=name, xlabel="weight w₁", ylabel="weight w₂")
         moments, ends = panels[1]
-        for name, (colour, dashes) in zip(names, styles(len(names)), strict=True):
+        for name in names:
             values = np.asarray(table[f"{name}/ema"])[:, 0]
-            iterations = np.arange(1, len(values) + 1)
-            moments.plot(iterations, values, color=colour, linestyle=dashes, label=name)
+            moments.plot(np.arange(1, len(values) + 1), values, label=name)
         moments.set(xlabel="iteration t", ylabel="first moment m₁(t)", xlim=(0, STEPS))
         moments.legend(handlelength=4)
-        colour, dashes = STYLES[0]
-        ends.plot(table["betas"], table["ends"], color=colour, linestyle=dashes)
+        ends.plot(table["betas"], table["ends"])
         label = f"threshold: β₁ = {table['threshold']:.3f}"
         ends.axvline(table["threshold"], color="black", linestyle="dotted", label=label)
         ends.set(xlabel="decay β₁", ylabel="w₁ after 150 iterations", xlim=(0, 1))

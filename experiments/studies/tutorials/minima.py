@@ -18,6 +18,7 @@ import optax
 from matplotlib.figure import Figure
 from scipy.sparse import linalg
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -27,7 +28,6 @@ from experiments.claims.claim import (
     Table,
 )
 from experiments.claims.intervals import interval
-from experiments.studies.tutorials.drawing import sheet
 
 METHODS = {
     "SGD": optax.sgd(0.1),
@@ -174,8 +174,9 @@ def final_points(evidence: Evidence) -> Figure:
         "Weights are interpolated bilinearly between those that the four reach from "
         "one start."
     )
-    with sheet(6.0, 5.2, note=note, grid=False) as drawing:
+    with figures.figure(6.0, 5.2, caption=note) as drawing:
         axes = drawing.add_subplot()
+        axes.grid(False)
         axis = np.asarray(evidence.table["axis"])
         losses = np.log10(np.asarray(evidence.table["plane"]))
         filled = axes.contourf(axis, axis, losses, levels=24, cmap="cividis")

@@ -9,6 +9,7 @@ import itertools
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -19,7 +20,6 @@ from experiments.claims.claim import (
 )
 from experiments.claims.exact_claims import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
-from experiments.style import styles
 
 FRICTIONS = (0.0, 0.6, 0.9)
 STEPS = 150  # of the trajectories
@@ -64,17 +64,14 @@ def trajectories(evidence: Evidence) -> Figure:
 
 def errors(evidence: Evidence) -> Figure:
     """Part 1, Figure 3: the errors of three frictions."""
-    table = evidence.table
     note = (
         "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.001; the error begins at 4675, "
         "above the axis."
     )
-    with drawing.sheet(6.4, 4.2, note=note) as figure:
+    with figures.figure(6.4, 4.2, caption=note) as figure:
         axes = figure.add_subplot()
-        for (name, values), (colour, dashes) in zip(
-            table.items(), styles(len(table)), strict=True
-        ):
-            axes.plot(values, color=colour, linestyle=dashes, label=name)
+        for name, values in evidence.table.items():
+            axes.plot(values, label=name)
         axes.set(
             title="Tutorial A, part 1, Figure 3: convergence with momentum",
             xlabel="iteration t",

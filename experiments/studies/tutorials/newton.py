@@ -14,6 +14,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -23,7 +24,6 @@ from experiments.claims.claim import (
     Table,
 )
 from experiments.claims.exact_claims import exactly
-from experiments.studies.tutorials.drawing import sheet
 from experiments.studies.tutorials.ravine import STEPS, SURFACE, turns
 from experiments.style import STYLES
 from optax_sign import theory
@@ -112,15 +112,12 @@ def _walk(start: jax.Array) -> tuple[jax.Array, jax.Array]:
 def figure(evidence: Evidence) -> Figure:
     """Three curves of one gradient, steps along it, and the cost of a Hessian."""
     table = evidence.table
-    with sheet(11.0, 3.8, "Tutorial B: Newton's method") as drawing:
+    with figures.figure(11.0, 3.8, "Tutorial B: Newton's method") as drawing:
         curves, line, counts = drawing.subplots(1, 3)
         x = np.linspace(-0.8, 1.6, 61)
         labels = ("curving upwards", "a plane", "curving downwards")
-        for curvature, label, (colour, dashes) in zip(
-            CURVATURES, labels, STYLES, strict=False
-        ):
-            values = -x + curvature * x**2 / 2
-            curves.plot(x, values, color=colour, linestyle=dashes, label=label)
+        for curvature, label in zip(CURVATURES, labels, strict=True):
+            curves.plot(x, -x + curvature * x**2 / 2, label=label)
         curves.plot(0, 0, "o", color=STYLES[5][0], label="gradient -1 for all")
         curves.plot(1, -0.5, "v", color=STYLES[0][0], label="after the ideal step")
         curves.set(xlabel="weight", ylabel="loss", title="All of these are the same")
@@ -137,19 +134,9 @@ def figure(evidence: Evidence) -> Figure:
         )
         line.legend(fontsize=7, loc="upper center")
         line.set_ylim(40, 200)
-        weights = np.asarray(table["weights"])
-        for values, label, (colour, dashes) in (
-            (np.asarray(table["numbers"]), "Hessian", STYLES[0]),
-            (weights, "gradient", STYLES[1]),
-        ):
-            counts.plot(
-                weights,
-                values,
-                color=colour,
-                linestyle=dashes,
-                marker="o",
-                label=label,
-            )
+        weights = table["weights"]
+        counts.plot(weights, table["numbers"], marker="o", label="Hessian")
+        counts.plot(weights, weights, marker="o", label="gradient")
         counts.set(
             xscale="log",
             yscale="log",

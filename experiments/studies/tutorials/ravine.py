@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -29,8 +30,8 @@ from experiments.claims.exact_claims import exactly
 from experiments.paths import inner_state
 from experiments.paths.surfaces import PRESETS
 from experiments.paths.trajectory import walk
-from experiments.studies.tutorials.drawing import contours, sheet, trajectory
-from experiments.style import STYLES, styles
+from experiments.studies.tutorials.drawing import contours, trajectory
+from experiments.style import STYLES
 
 SURFACE = PRESETS["tutorial_ravine"]
 RATES = tuple(np.geomspace(0.01, 3, 26))
@@ -129,7 +130,7 @@ def uncancelled(gradients: np.ndarray, coefficient: float) -> np.ndarray:
 def figure(evidence: Evidence) -> Figure:
     """The ravine from above and along its bend, and the ways down."""
     table = evidence.table
-    with sheet(
+    with figures.figure(
         11.0,
         8.4,
         "Tutorial B: a ravine, and five ways down",
@@ -148,10 +149,8 @@ def figure(evidence: Evidence) -> Figure:
                 f"{name}: turns back {table[f'{name}/turns']:.0%}", fontsize=9
             )
         axes = drawing.add_subplot(grid[2, 3])
-        for name, (colour, dashes) in zip(METHODS, styles(5), strict=True):
-            axes.plot(
-                table[f"{name}/error"], color=colour, linestyle=dashes, label=name
-            )
+        for name in METHODS:
+            axes.plot(table[f"{name}/error"], label=name)
         axes.set(xlabel="step", ylabel="error", yscale="log", xlim=(0, STEPS))
         axes.legend(handlelength=4, fontsize=6)
     return drawing
@@ -184,10 +183,8 @@ def _decomposed(axes: Axes, table: Table) -> None:
         "across": (0.0, across),
         "along": (along, 0.0),
     }
-    for (label, (x, y)), (colour, dashes) in zip(parts.items(), STYLES, strict=False):
-        axes.plot(
-            [0, x / size], [0, y / size], color=colour, linestyle=dashes, label=label
-        )
+    for label, (x, y) in parts.items():
+        axes.plot([0, x / size], [0, y / size], label=label)
     axes.plot(0, 0, "o", color="black")
     axes.set(
         xlabel="along, w₂",

@@ -18,6 +18,7 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -27,7 +28,7 @@ from experiments.claims.claim import (
     Table,
 )
 from experiments.claims.exact_claims import exactly
-from experiments.studies.tutorials.drawing import named, sheet
+from experiments.studies.tutorials.drawing import named
 
 AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients
 FRICTIONS = (0.0, 0.4, 0.9, 1.0)
@@ -72,9 +73,10 @@ def maps(table: Table, names: Sequence[str], title: str, label: str) -> Figure:
     """
     axis = np.asarray(table["gradients"])
     most = float(axis[-1])
-    with sheet(3.0 * len(names) + 1, 3.8, title, f"{label}.", grid=False) as figure:
+    with figures.figure(3.0 * len(names) + 1, 3.8, title, f"{label}.") as figure:
         panels = figure.subplots(1, len(names), sharey=True)
         for axes, name in zip(panels, names, strict=True):
+            axes.grid(False)
             values = np.asarray(table[name])
             image = axes.pcolormesh(
                 axis, axis, values, cmap="RdBu_r", vmin=-most, vmax=most

@@ -15,6 +15,7 @@ import optax
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
+from experiments.claims import figures
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -28,7 +29,6 @@ from experiments.claims.intervals import Interval
 from experiments.paths import inner_state
 from experiments.paths.surfaces import PRESETS
 from experiments.paths.trajectory import walk
-from experiments.studies.tutorials.drawing import sheet
 from experiments.style import STYLES
 
 EXAMPLE = PRESETS["quadratic"]
@@ -126,7 +126,7 @@ def prefactor(beta_1: float = 0.9, beta_2: float = 0.999) -> float:
 
 def two_steps(evidence: Evidence) -> Figure:
     """Part 1, Figure 1 and part 2, Figure 1: two steps beside gradient descent's."""
-    with sheet(
+    with figures.figure(
         9.6,
         4.4,
         "Tutorial A, Figures 1 of parts 1 and 2: the first two steps",
@@ -135,7 +135,7 @@ def two_steps(evidence: Evidence) -> Figure:
     ) as figure:
         panels = figure.subplots(1, 2)
         for axes, other in zip(panels, ("momentum", "adaptive"), strict=True):
-            for name, (colour, dashes) in zip(
+            for name, (colour, _) in zip(
                 ("gradient descent", other), STYLES, strict=False
             ):
                 path = np.asarray(evidence.table[f"{name}/path"])
@@ -148,9 +148,7 @@ def two_steps(evidence: Evidence) -> Figure:
                     color=colour,
                     width=0.008,
                 )
-                axes.plot(
-                    *path.T, color=colour, linestyle=dashes, marker="o", label=name
-                )
+                axes.plot(*path.T, marker="o", label=name)
                 for point in path[1:]:
                     axes.annotate(
                         f"({point[0]:.2f}, {point[1]:.2f})",
