@@ -11,7 +11,7 @@ import optax
 import optax_sign
 from experiments.errors import unknown
 from experiments.paths import inner_state
-from experiments.paths.tunable import Call, Choice, Method, MethodError, Slider
+from experiments.paths.tunable import Call, Choice, Method, Slider
 
 RATE = Slider("learning_rate", 1e-5, 100.0, 0.01, logarithmic=True)
 STRIDE = Slider("learning_rate", 1e-4, 10.0, 0.1, logarithmic=True)
@@ -245,8 +245,8 @@ def find(key: str) -> Method:
     """The method of this key.
 
     Raises:
-      MethodError: there is none.
+      ConfigError: there is none.
     """
     if key not in METHODS:
-        raise MethodError(str(unknown("optimizer", key[:50], METHODS)))
+        raise unknown("optimizer", key[:50], METHODS)
     return METHODS[key]

@@ -126,7 +126,7 @@ def trajectory(
       seed: of the noise, which is the same for all optimizers; at least 0.
 
     Raises:
-      MethodError: a value is out of its range.
+      ConfigError: a value is out of its range.
       ValueError: so is `steps`.
     """
     if not 1 <= steps <= MAX_STEPS:
