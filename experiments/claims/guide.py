@@ -2,8 +2,6 @@
 
 import dataclasses
 
-DISSECTING, MAS, ADAREM = "Dissecting Adam", "MaS", "AdaRem"
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Entry:
@@ -15,7 +13,6 @@ class Entry:
       state: bytes for each float32 weight.
       use: when to use it.
       avoid: when not.
-      source: where it comes from.
       claims: the evidence for both, if there is any.
     """
 
@@ -24,7 +21,6 @@ class Entry:
     state: str
     use: str
     avoid: str
-    source: str
     claims: tuple[str, ...]
 
 
@@ -37,7 +33,6 @@ ENTRIES = (
         "differs much from weight to weight",
         avoid="4 bytes a weight are there: next to no average (β = 0.001) ended 2.5 "
         "points of test accuracy below β = 0.5 on an MLP",
-        source=DISSECTING,
         claims=("da-2", "mas-3-tuned", "da-l2"),
     ),
     Entry(
@@ -48,29 +43,26 @@ ENTRIES = (
         "or an LSTM is to train on half of Adam's state (one seed)",
         avoid="the network is a CNN without normalisation: on one, m_ssd and Adam "
         "ended clearly lower in training loss",
-        source=DISSECTING,
         claims=("da-5a", "da-5c-p4", "da-l2"),
     ),
     Entry(
         name="m_ssd",
         update="sign(m)",
         state="4",
-        use="Adam serves you and half of its state is too much: on a CNN the test "
-        "accuracy was Adam's",
+        use="Adam serves you, but its state is too large: on a CNN half of it gave the "
+        "same test accuracy",
         avoid="the network is recurrent: on an LSTM it was clearly behind (one seed); "
         "or examples are few and features many (constructed data)",
-        source=DISSECTING,
         claims=("da-5a", "da-5b", "da-5c-p4", "da-l2"),
     ),
     Entry(
         name="mas",
         update="sign(m), β = 0.95",
         state="4",
-        use="Adam serves you and half of its state is too much: as fast on an MLP and "
-        "on a CNN, at its default rate, too",
+        use="Adam serves you, but its state is too large: as fast on an MLP and on a "
+        "CNN, at its default rate, too",
         avoid="the network is recurrent, as with m_ssd; or the rate is not to be "
         "searched: small ResNets wanted 30 times the default",
-        source=MAS,
         claims=("mas-1", "mas-2", "mas-1-tuned", "mas-2-tuned", "ar-hb"),
     ),
     Entry(
@@ -81,7 +73,6 @@ ENTRIES = (
         "constant rate, where SGD stalls",
         avoid="they are only estimated: on a CNN its training loss ended above that "
         "of m_svag",
-        source=DISSECTING,
         claims=("da-thm", "da-l1", "da-7"),
     ),
     Entry(
@@ -92,7 +83,6 @@ ENTRIES = (
         "many features it generalised, where signs did not (constructed data)",
         avoid="half of its state will do: m_sgd ended better on a CNN and about even "
         "on an LSTM (one seed)",
-        source=DISSECTING,
         claims=("da-l2", "da-5b", "da-5c-p4", "da-8"),
     ),
     Entry(
@@ -102,7 +92,6 @@ ENTRIES = (
         use="one β, no ε and an unbiased estimate of the variance are wanted",
         avoid="Adam serves you: at Adam's rate, the only one tried, adam_star ended "
         "with a higher training loss on a CNN",
-        source=DISSECTING,
         claims=("da-3", "da-l1", "da-7"),
     ),
     Entry(
@@ -112,7 +101,6 @@ ENTRIES = (
         use="no step may exceed twice that of SGD, nor go against it",
         avoid="Adam or SGD with momentum serves you: on small ResNets it ended no "
         "better and oscillated more; on an LSTM two of three runs did not settle",
-        source=ADAREM,
         claims=("ar-b", "ar-t", "ar-q", "ar-4", "ar-4-wide", "ar-3"),
     ),
     Entry(
@@ -122,7 +110,6 @@ ENTRIES = (
         use="weights that a normalisation layer follows are to keep their norm",
         avoid="a gain over SGD with momentum is hoped for: none showed on two small "
         "ResNets; or nothing normalises",
-        source=ADAREM,
         claims=("ar-slr", "ar-5"),
     ),
     Entry(
@@ -133,7 +120,6 @@ ENTRIES = (
         "did not (one seed)",
         avoid="the lowest training loss is wanted: around AdamW it ended higher; and "
         "never for biases and scales",
-        source="Hyperball",
         claims=("ar-hb", "ar-hb-transfer"),
     ),
 )
