@@ -96,7 +96,7 @@ def m_svag(
 
     Args:
       learning_rate: step size, a number or a schedule over the step; of the size
-        that suits SGD with momentum, not Adam.
+        that suits :func:`m_sgd`, ten times that of ``optax.sgd(momentum=0.9)``.
       beta: decay of both moving averages, in (0, 1).
       variance: "moving_average", or "mini_batch" with ``update(..., variance=tree)``.
       mu_dtype: dtype of the average gradient; ``None`` takes each parameter's.

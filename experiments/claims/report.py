@@ -80,11 +80,6 @@ def optimizers(page: str) -> str:
     return _tables().optimizers(guide.ENTRIES, page)
 
 
-def verdicts(judgements: Sequence[Judgement], page: str) -> str:
-    """One short row a claim, which leads to its section in the report on this page."""
-    return _tables().verdicts(judgements, page)
-
-
 def table(rows: Rows) -> str:
     """A table as Markdown."""
     return _tables().table(*rows)

@@ -3,7 +3,6 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Mapping
 from typing import Annotated
 
 from tyro.conf import arg
@@ -18,8 +17,8 @@ from experiments.runs import files
 # The results that come with the code.
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
-# Around a table in a file that has more to say.
-BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
+# Around the table of optimizers in a file that has more to say.
+BEGIN, END = "<!-- optimizers -->", "<!-- end of optimizers -->"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,8 +32,8 @@ class Report:
         that come with the code).
       output: file for the report, one page of HTML if it ends in .html, else Markdown;
         without it the report is printed.
-      tables: file, as README.md, whose table of optimizers, of verdicts or both is
-        brought up to date; comments around it tell where. It leads to the output.
+      tables: file, as README.md, whose table of optimizers is brought up to date;
+        comments around it tell where it is. It leads to the output.
     """
 
     results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS
@@ -67,12 +66,7 @@ def run(options: Report) -> int:
     texts = {options.output: page.page(text, folder) if suffix == ".html" else text}
     if options.tables is not None:
         link = report.relative(options.output, options.tables.parent)
-        every = [j for _, some in judged for j in some]
-        tables = {
-            "optimizers": report.optimizers(link),
-            "verdicts": report.verdicts(every, link),
-        }
-        texts[options.tables] = _with_tables(options.tables, tables)
+        texts[options.tables] = _with_table(options.tables, report.optimizers(link))
     for path, text in texts.items():
         files.write_output(path, text.encode())
     return 0
@@ -88,24 +82,17 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     ]
 
 
-def _with_tables(path: pathlib.Path, tables: Mapping[str, str]) -> str:
-    """The text of a file with those of the tables that it has marks for."""
+def _with_table(path: pathlib.Path, table: str) -> str:
+    """The text of a file with this table in the place of an earlier one."""
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         text = ""
-    marks = {name: (BEGIN.format(name), END.format(name)) for name in tables}
-    marked = [name for name, (begin, _) in marks.items() if begin in text]
-    for name in marked:
-        begin, end = marks[name]
-        before, _, rest = text.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not ended:
-            raise ConfigError(f"tables must have {end!r} after {begin!r}, got {path}.")
-        text = f"{before}{begin}\n{tables[name]}{end}{after}"
-    if not marked:
-        pairs = " or ".join(f"{begin!r} and {end!r}" for begin, end in marks.values())
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
         raise ConfigError(
-            f"tables must be an existing text file with {pairs}, got {path}."
+            f"tables must be an existing text file with {BEGIN!r} and then {END!r}, "
+            f"got {path}."
         )
-    return text
+    return f"{before}{BEGIN}\n{table}{END}{after}"

@@ -22,9 +22,9 @@ from experiments.claims.claim import (
     Tuned,
 )
 from experiments.claims.panels import Panel
-from experiments.claims.quantities import LEARNING_RATE
 from experiments.claims.rate_search import Search
 from experiments.claims.rules import (
+    LEARNING_RATE,
     at_least,
     close,
     equal,

@@ -26,8 +26,7 @@ from experiments.claims.claim import (
     Training,
 )
 from experiments.claims.figures import Frame
-from experiments.claims.quantities import FINAL_LOSS, TEST_ACCURACY
-from experiments.claims.rules import surely_below
+from experiments.claims.rules import FINAL_LOSS, TEST_ACCURACY, surely_below
 from experiments.runs.config import Optimizer, Run
 
 SEEDS = {"mlp": tuple(range(10)), "mas_cnn": (0, 1, 2)}
