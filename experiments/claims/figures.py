@@ -11,18 +11,15 @@ import dataclasses
 import io
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from experiments.runs.summary import SMOOTHING, Summary
 from experiments.style import SETTINGS, styles
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 
 @contextlib.contextmanager
@@ -76,7 +73,7 @@ def losses(
         and told in the legend.
     """
     styles(len(curves))  # refuses more than can be told apart
-    with figure(6.4, 4.4, caption=caption(frame.caption, curves)) as drawing:
+    with figure(6.4, 4.4, caption=full_caption(frame.caption, curves)) as drawing:
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
         for label, runs in curves.items():
@@ -98,6 +95,55 @@ def losses(
     return drawing
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One panel.
+
+    Attributes:
+      metric: a name among the evaluations.
+      label: of the vertical axis, with its unit.
+      limits: of the vertical axis.
+    """
+
+    metric: str
+    label: str
+    limits: tuple[float, float]
+
+
+def evaluations(
+    title: str,
+    caption: str,
+    panels: Sequence[Panel],
+    curves: Mapping[str, Sequence[Summary]],
+) -> Figure:
+    """Draws what was measured at a fixed interval.
+
+    Args:
+      title: above the panels.
+      caption: below them, in front of what the runs have to add.
+      panels: from left to right.
+      curves: label → the runs of one curve, which differ in their seed.
+    """
+    styles(len(curves))  # refuses more than can be told apart
+    text = full_caption(caption, curves, smoothed=False)
+    with figure(3.4 * len(panels) + 2.2, 3.8, title, text) as drawing:
+        all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(all_axes, panels, strict=True):
+            _draw_panel(axes, panel, curves)
+        # Beside the panels, as no corner of them is free of curves.
+        handles = all_axes[0].get_legend_handles_labels()
+        drawing.legend(*handles, loc="outside right center", handlelength=4)
+    return drawing
+
+
+def _draw_panel(
+    axes: Axes, panel: Panel, curves: Mapping[str, Sequence[Summary]]
+) -> None:
+    for label, runs in curves.items():
+        curve(axes, label, runs, lambda s: (s.evaluated, s.evaluations[panel.metric]))
+    axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
+
+
 def png(drawing: Figure) -> bytes:
     """The figure as an image of 128 colours, a quarter of the size of one of all."""
     from PIL import Image  # matplotlib's own way of writing images
@@ -111,7 +157,7 @@ def png(drawing: Figure) -> bytes:
     return image.getvalue()
 
 
-def caption(
+def full_caption(
     start: str, curves: Mapping[str, Sequence[Summary]], smoothed: bool = True
 ) -> str:
     """A figure's caption: how it starts, and what the runs have to add."""
@@ -133,7 +179,7 @@ def caption(
 
 
 def curve(
-    axes: "Axes",
+    axes: Axes,
     label: str,
     runs: Sequence[Summary],
     of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
@@ -160,7 +206,7 @@ def curve(
 
 
 def band(
-    axes: "Axes",
+    axes: Axes,
     steps: ArrayLike,
     middle: ArrayLike,
     lowest: ArrayLike,

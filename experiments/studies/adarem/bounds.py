@@ -30,7 +30,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 
 STEPS = 300
 SIZE = 200  # components of each kind

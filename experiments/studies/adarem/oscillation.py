@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.claims.claim import Claim, Quantity, Training
-from experiments.claims.panels import Panel
+from experiments.claims.figures import Panel
 from experiments.claims.rules import (
     FINAL_LOSS,
     LEARNING_RATE,

@@ -10,7 +10,7 @@ in the paper the rate falls to zero as a cosine, without a warm-up.
 
 from collections.abc import Mapping
 
-from experiments.claims import panels, rate_search
+from experiments.claims import figures, rate_search
 from experiments.claims.claim import (
     Claim,
     Condition,
@@ -19,8 +19,8 @@ from experiments.claims.claim import (
     Training,
     Tuned,
 )
+from experiments.claims.figures import Panel
 from experiments.claims.intervals import interval
-from experiments.claims.panels import Panel
 from experiments.claims.rate_search import SEARCH_SEED, Search
 from experiments.claims.rules import (
     FINAL_LOSS,
@@ -115,7 +115,7 @@ def drawing(name: str, title: str, *shown: Panel) -> Drawing:
         "rates that the searches found; measured every 234 steps."
     )
     return Drawing(
-        name=name, draw=lambda e: panels.evaluations(title, caption, shown, e.runs)
+        name=name, draw=lambda e: figures.evaluations(title, caption, shown, e.runs)
     )
 
 

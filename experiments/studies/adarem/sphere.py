@@ -29,8 +29,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
-from experiments.claims.intervals import Interval
+from experiments.claims.intervals import Interval, exactly
 from experiments.data import datasets
 from experiments.networks.resnets import SmallResNet
 

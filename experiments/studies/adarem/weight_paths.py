@@ -19,7 +19,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.data import datasets
 from experiments.runs.config import Optimizer, Run
 from experiments.training.learner import Learner

@@ -26,7 +26,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from optax_sign import theory
 
 LARGEST = 6.0

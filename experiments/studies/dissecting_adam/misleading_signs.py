@@ -28,7 +28,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 
 POSITIVE, NEGATIVE = 20, 12  # training examples; as many fresh ones
 OWN = 5

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping
 
-from experiments.claims import panels, rate_search
+from experiments.claims import figures, rate_search
 from experiments.claims.claim import (
     Claim,
     Condition,
@@ -21,7 +21,7 @@ from experiments.claims.claim import (
     Training,
     Tuned,
 )
-from experiments.claims.panels import Panel
+from experiments.claims.figures import Panel
 from experiments.claims.rate_search import Search
 from experiments.claims.rules import (
     LEARNING_RATE,
@@ -121,7 +121,7 @@ def drawing(
     )
     return Drawing(
         name=name,
-        draw=lambda e: panels.evaluations(
+        draw=lambda e: figures.evaluations(
             f"Dissecting Adam, {title}", caption, shown, e.runs
         ),
     )

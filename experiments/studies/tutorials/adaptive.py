@@ -19,7 +19,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 from experiments.studies.tutorials.worked_numbers import EPS, LEARNING_RATE
 

@@ -26,8 +26,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
-from experiments.claims.intervals import Interval
+from experiments.claims.intervals import Interval, exactly
 from experiments.studies.tutorials.update_maps import (
     AXIS,
     DIGITS,

@@ -28,8 +28,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
-from experiments.claims.intervals import Interval
+from experiments.claims.intervals import Interval, exactly
 from experiments.paths import formula, inner_state
 from experiments.paths.surfaces import PRESETS, tutorial_hill
 from experiments.paths.trajectory import walk

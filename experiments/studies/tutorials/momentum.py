@@ -18,7 +18,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 
 FRICTIONS = (0.0, 0.6, 0.9)

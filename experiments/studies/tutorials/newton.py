@@ -23,7 +23,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.ravine import STEPS, SURFACE, turns
 from experiments.style import STYLES
 from optax_sign import theory

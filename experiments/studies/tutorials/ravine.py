@@ -26,7 +26,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.paths import inner_state
 from experiments.paths.surfaces import PRESETS
 from experiments.paths.trajectory import walk

@@ -27,7 +27,7 @@ from experiments.claims.claim import (
     Evidence,
     Table,
 )
-from experiments.claims.exact_claims import exactly
+from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.drawing import named
 
 AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients

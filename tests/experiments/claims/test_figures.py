@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import colors, image
 
-from experiments.claims import figures, panels
+from experiments.claims import figures
 from experiments.style import STYLES
 from tests.experiments.summaries import FRAME, PUBLISHED, RUNS, changed, loaded, summary
 
@@ -50,7 +50,7 @@ def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
     assert (min(at_end), max(at_end)) == pytest.approx(
         (0.5 - deviation, 0.5 + deviation)
     )
-    assert "2 seeds, mean and standard deviation" in figures.caption(
+    assert "2 seeds, mean and standard deviation" in figures.full_caption(
         FRAME.caption, {"MaS": [low, high]}
     )
 
@@ -62,7 +62,7 @@ def test_a_diverged_run_is_in_the_caption():
         changed(lost, result=summary(lost.run, status="diverged").result),
         kept,
     ]
-    text = figures.caption(FRAME.caption, runs).replace("\n", " ")
+    text = figures.full_caption(FRAME.caption, runs).replace("\n", " ")
     assert text.endswith(
         "SGD: 1 of 2 diverged at step 100 (not drawn, but counted in tables)."
     )
@@ -118,7 +118,7 @@ def test_styles_can_be_told_apart_in_grey():
     assert min(abs(a - b) for a, b in itertools.pairwise(greys)) > 0.1
 
 
-PANEL = panels.Panel(metric="test_loss", label="test loss (nats)", limits=(0.0, 2.0))
+PANEL = figures.Panel(metric="test_loss", label="test loss (nats)", limits=(0.0, 2.0))
 
 
 def test_panels_show_each_metric_with_its_spread():
@@ -126,7 +126,7 @@ def test_panels_show_each_metric_with_its_spread():
         summary(run, loss) for run, loss in zip(RUNS["MaS"], (0.4, 0.6), strict=True)
     )
     runs = {"MaS": [low, high], "Adam": [summary(RUNS["Adam"][0])]}
-    drawing = panels.evaluations("A title", "A caption.", (PANEL, PANEL), runs)
+    drawing = figures.evaluations("A title", "A caption.", (PANEL, PANEL), runs)
     assert len(drawing.axes) == 2
     for axes in drawing.axes:
         assert axes.get_ylabel() == "test loss (nats)"
@@ -147,7 +147,7 @@ def test_panels_show_each_metric_with_its_spread():
 def test_a_panel_names_what_diverged():
     lost = [summary(run, status="diverged") for run in RUNS["SGD"]]
     runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
-    drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
+    drawing = figures.evaluations("A title", "A caption.", (PANEL,), runs)
     labels = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert labels == ["MaS", "SGD (failed)"]
     assert "SGD: 2 of 2 diverged at step 100" in drawing.get_supxlabel()
