@@ -4,6 +4,7 @@ import base64
 import html
 import pathlib
 import re
+import urllib.parse
 from collections.abc import Iterable, Iterator
 
 from markdown_it import MarkdownIt
@@ -36,8 +37,8 @@ def page(markdown: str, folder: pathlib.Path) -> str:
     tokens = parser.parse(markdown)
     parts = (part for token in tokens for part in token.children or ())
     for image in (part for part in parts if part.type == "image"):
-        data = (folder / str(image.attrGet("src"))).read_bytes()
-        inside = base64.b64encode(data).decode()
+        path = folder / urllib.parse.unquote(str(image.attrGet("src")))
+        inside = base64.b64encode(path.read_bytes()).decode()
         image.attrSet("src", f"data:image/png;base64,{inside}")
     body = parser.renderer.render(list(_in_sections(tokens)), parser.options, {})
     choices = "".join(

@@ -3,6 +3,7 @@
 import math
 import os
 import pathlib
+import urllib.parse
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ def table(rows: Rows) -> str:
 
 def relative(path: pathlib.Path, beside: pathlib.Path) -> str:
     """How a page in this folder links to a file."""
-    return pathlib.Path(os.path.relpath(path, beside)).as_posix()
+    return urllib.parse.quote(pathlib.Path(os.path.relpath(path, beside)).as_posix())
 
 
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:

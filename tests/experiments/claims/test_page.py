@@ -7,10 +7,11 @@ from tests.experiments.summaries import CLAIM, STUDY, loaded
 
 
 def test_the_page_needs_nothing_but_itself(tmp_path):
-    (tmp_path / "tiny").mkdir()
-    (tmp_path / "tiny/figure.png").write_bytes(b"picture")
+    place = tmp_path / "of mine, für mich (all)"  # which links have to encode
+    (place / "tiny").mkdir(parents=True)
+    (place / "tiny/figure.png").write_bytes(b"picture")
     judgement = judge.judge(CLAIM, loaded(SGD=0.7), lambda claim_id: None)
-    written = report.markdown([(STUDY, [judgement])], tmp_path, tmp_path)
+    written = report.markdown([(STUDY, [judgement])], place, tmp_path)
     text = page.page(written, tmp_path)
     assert 'src="data:image/png;base64,cGljdHVyZQ=="' in text
     assert "MaS is as good as Adam | and better than SGD." in text
