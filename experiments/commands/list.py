@@ -11,6 +11,7 @@ from typing import Literal
 from rich.table import Table
 from tyro.conf import Positional
 
+from experiments.claims.report import verdict
 from experiments.commands.report import RESULTS, judge
 from experiments.commands.train import stored_runs, terminal
 from experiments.runs import names
@@ -74,7 +75,7 @@ def _claims() -> Table:
     for _, judgements in judge(RESULTS):
         for judgement in judgements:
             claim = judgement.claim
-            table.add_row(claim.id, claim.statement, str(judgement.verdict))
+            table.add_row(claim.id, claim.statement, verdict(judgement))
     return table
 
 

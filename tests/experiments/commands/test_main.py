@@ -204,7 +204,7 @@ def test_list_says_what_is_stored(command):
 @pytest.mark.parametrize(
     ("what", "row"),
     [
-        ("claims", ("mas-1 ", "On an MLP, MaS is as fast as Adam", "holds")),
+        ("claims", ("mas-1-tuned ", "On an MLP, MaS is as", "3 of 5 parts met")),
         ("optimizers", ("mas_hyperball ", "0.01")),
         ("networks", ("resnet_8_8 ", "width=8")),
         ("datasets", ("fashion_mnist ",)),
