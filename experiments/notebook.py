@@ -3,11 +3,16 @@
 import pathlib
 from collections.abc import Mapping
 
+from markdown_it import MarkdownIt
+
 from experiments.claims import figures, report
 from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands import main
 from experiments.commands.report import RESULTS
+
+# Of figures: those beside the results are sharper, and every notebook holds its own.
+DPI = 100
 
 
 def judge(
@@ -34,7 +39,7 @@ def judge(
 
 
 def show(judgement: Judgement) -> None:
-    """Shows a claim with its numbers, its verdict and its figure."""
+    """Shows a claim with its verdict, numbers and figure; its rule can be opened."""
     from IPython import display
 
     claim = judgement.claim
@@ -43,8 +48,11 @@ def show(judgement: Judgement) -> None:
         parts.append(report.seeds(judgement))
         parts.append(report.table(report.numbers(judgement)))
     if judgement.findings:
-        parts.append(report.table(report.parts(judgement)))
+        rule = report.table(report.parts(judgement))
+        rule = MarkdownIt().enable("table").render(rule)
+        summary = "<summary>What must be true, and what was measured</summary>"
+        parts.append(f"<details>{summary}\n{rule}</details>")
     display.display(display.Markdown("\n\n".join(map(str.rstrip, parts)) + "\n"))
     if claim.figure is not None and judgement.evidence is not None:
         drawing = claim.figure.draw(judgement.evidence)
-        display.display(display.Image(figures.png(drawing)))
+        display.display(display.Image(figures.png(drawing, DPI)))

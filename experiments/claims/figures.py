@@ -144,16 +144,15 @@ def _draw_panel(
     axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
 
 
-def png(drawing: Figure) -> bytes:
+def png(drawing: Figure, dpi: float = SETTINGS["figure.dpi"]) -> bytes:
     """The figure as an image of 128 colours, a quarter of the size of one of all."""
     from PIL import Image  # matplotlib's own way of writing images
 
     drawn, image = io.BytesIO(), io.BytesIO()
-    drawing.savefig(drawn, format="png")
-    dots = (SETTINGS["figure.dpi"],) * 2
+    drawing.savefig(drawn, format="png", dpi=dpi)
     with Image.open(drawn) as full:
         few = full.convert("RGB").quantize(128, dither=Image.Dither.NONE)
-        few.save(image, format="png", optimize=True, dpi=dots)
+        few.save(image, format="png", optimize=True, dpi=(dpi, dpi))
     return image.getvalue()
 
 
