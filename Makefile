@@ -3,7 +3,7 @@ BIN := .venv/bin
 # A bytecode cache saves two seconds at every start of a process.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test test-fast test-oldest chromium lint format clean
+.PHONY: demo test test-fast test-oldest chromium lint format docs clean
 
 demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
@@ -35,6 +35,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check
 
+docs: .venv/installed  ## The site; all pages anew, as only those that are read can warn.
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo "The site is in docs/_build/html/index.html."
+
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -53,4 +57,5 @@ format: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-oldest .cache dist .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-oldest .cache dist .pytest_cache .ruff_cache .coverage \
+	  docs/_build docs/optimizers
