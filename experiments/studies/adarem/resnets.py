@@ -10,7 +10,7 @@ in the paper the rate falls to zero as a cosine, without a warm-up.
 
 from collections.abc import Mapping
 
-from experiments.claims import figures, rate_search
+from experiments.claims import figures, rate_search, rules
 from experiments.claims.claim import (
     Claim,
     Condition,
@@ -22,14 +22,7 @@ from experiments.claims.claim import (
 from experiments.claims.figures import Panel
 from experiments.claims.intervals import interval
 from experiments.claims.rate_search import SEARCH_SEED, Search
-from experiments.claims.rules import (
-    FINAL_LOSS,
-    LEARNING_RATE,
-    TEST_ACCURACY,
-    at_least,
-    close,
-    surely_below,
-)
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run, Schedule
 
 EPOCHS, BATCH = 3, 128
@@ -154,10 +147,10 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         "AdaRem 70.67 %",
         trial=trial(model, {**RIVALS, "AdaRem": ADAREM}),
         rule=(
-            *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
-            at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
+            *(rules.surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
+            rules.at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
             *(
-                surely_below(other, "AdaRem", TEST_ACCURACY)
+                rules.surely_below(other, "AdaRem", TEST_ACCURACY)
                 for other in ("Adam", "AdamW", "RMSProp")
             ),
         ),
@@ -197,7 +190,7 @@ READINGS_AGREE = Claim(
         also=(TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=tuple(
-        close(label, SEARCHED, quantity, margin)
+        rules.close(label, SEARCHED, quantity, margin)
         for label in READINGS
         for quantity, margin in ((TEST_ACCURACY, AS_GOOD), (FINAL_LOSS, SAME_LOSS))
     ),
@@ -250,11 +243,13 @@ TWO_WIDTHS = Claim(
     ),
     rule=(
         *(
-            surely_below(f"AdaRem-S, {width}", f"SGDM, {width}", FINAL_LOSS)
+            rules.surely_below(f"AdaRem-S, {width}", f"SGDM, {width}", FINAL_LOSS)
             for width in WIDTHS
         ),
         *(
-            at_least(f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY, -AS_GOOD)
+            rules.at_least(
+                f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY, -AS_GOOD
+            )
             for width in WIDTHS
         ),
         Condition(

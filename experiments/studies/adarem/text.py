@@ -7,10 +7,10 @@ Peace*, with the paper's schedule: a tenth of the rate after half of the steps.
 
 import numpy as np
 
-from experiments.claims import rate_search
+from experiments.claims import rate_search, rules
 from experiments.claims.claim import Claim, Quantity, Training, Tuned
 from experiments.claims.rate_search import SEARCH_SEED, Search
-from experiments.claims.rules import LEARNING_RATE, surely_below
+from experiments.claims.rules import LEARNING_RATE
 from experiments.runs.config import Optimizer, Run, Schedule
 
 STEPS = 4000
@@ -69,8 +69,8 @@ TABLE_3 = Claim(
         also=(LEARNING_RATE,),
     ),
     rule=(
-        surely_below("AdaRem", "Adam", PERPLEXITY),
-        surely_below("Adam", "SGDM", PERPLEXITY),
+        rules.surely_below("AdaRem", "Adam", PERPLEXITY),
+        rules.surely_below("Adam", "SGDM", PERPLEXITY),
     ),
     costly="compute: some 25 runs of 4,000 steps of an LSTM, and a text for --data-dir",
 )

@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping
 
-from experiments.claims import figures, rate_search
+from experiments.claims import figures, rate_search, rules
 from experiments.claims.claim import (
     Claim,
     Condition,
@@ -23,15 +23,7 @@ from experiments.claims.claim import (
 )
 from experiments.claims.figures import Panel
 from experiments.claims.rate_search import Search
-from experiments.claims.rules import (
-    LEARNING_RATE,
-    at_least,
-    close,
-    equal,
-    not_surely_above,
-    not_surely_below,
-    surely_below,
-)
+from experiments.claims.rules import LEARNING_RATE, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run
 
 SEARCH_SEED = 0
@@ -138,7 +130,7 @@ def _drawing(name: str, title: str) -> Drawing:
 def losses_below(labels: Iterable[str], others: Iterable[str]) -> tuple[Condition, ...]:
     """Each of the first surely ends with a lower training loss than each other."""
     pairs = itertools.product(labels, others)
-    return tuple(surely_below(label, other, TRAIN_LOSS) for label, other in pairs)
+    return tuple(rules.surely_below(label, other, TRAIN_LOSS) for label, other in pairs)
 
 
 PROTOCOL = (
@@ -155,7 +147,7 @@ STEPS = Claim(
     "that were close, which was not done here",
     trial=_training(dict.fromkeys(METHODS, ()), STEP),
     published=PUBLISHED,
-    rule=tuple(equal(label, step) for label, step in PUBLISHED.items()),
+    rule=tuple(rules.equal(label, step) for label, step in PUBLISHED.items()),
 )
 
 SIGNS = Claim(
@@ -181,8 +173,8 @@ ADAPTED = Claim(
         condition
         for adapted, base in BASE_OF.items()
         for condition in (
-            not_surely_above(adapted, base, TRAIN_LOSS),
-            not_surely_below(adapted, base, TEST_ACCURACY),
+            rules.not_surely_above(adapted, base, TRAIN_LOSS),
+            rules.not_surely_below(adapted, base, TEST_ACCURACY),
         )
     ),
 )
@@ -206,9 +198,9 @@ VARIANTS = Claim(
         )
     ),
     rule=(
-        at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
-        surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
-        surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
+        rules.at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
+        rules.surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
+        rules.surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
     ),
     figure=_drawing("figure-7", "Figure 7, on problem 1"),
 )
@@ -221,8 +213,8 @@ MINI_BATCH = Claim(
     protocol=f"{PROTOCOL}; at the step of M-SVAG, ten seeds of each",
     trial=_training(dict.fromkeys(("M-SVAG", "M-SVAG mini-batch"), SEEDS)),
     rule=(
-        close("M-SVAG mini-batch", "M-SVAG", TEST_ACCURACY, 0.5),
-        close("M-SVAG mini-batch", "M-SVAG", TRAIN_LOSS, 0.02),
+        rules.close("M-SVAG mini-batch", "M-SVAG", TEST_ACCURACY, 0.5),
+        rules.close("M-SVAG mini-batch", "M-SVAG", TRAIN_LOSS, 0.02),
     ),
     figure=_drawing("figure-8", "Figure 8: problem 1"),
 )

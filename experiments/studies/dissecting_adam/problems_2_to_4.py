@@ -11,18 +11,11 @@ The larger one is taken: it is next to the steps that win on problem 4.
 import dataclasses
 from collections.abc import Sequence
 
+from experiments.claims import rules
 from experiments.claims.claim import Claim, Drawing, Training
-from experiments.claims.rules import below, surely_below
 from experiments.runs.config import Run, Schedule
-from experiments.studies.dissecting_adam.problem_1 import (
-    METHODS,
-    TEST_ACCURACY,
-    TRAIN_LOSS,
-    WITH_SIGN,
-    WITHOUT_SIGN,
-    drawing,
-    losses_below,
-)
+from experiments.studies.dissecting_adam import problem_1
+from experiments.studies.dissecting_adam.problem_1 import TEST_ACCURACY, TRAIN_LOSS
 
 SEEDS = (0, 1, 2)
 
@@ -33,7 +26,7 @@ def _training(
     """Runs at the published step sizes, which are in the order of `METHODS`."""
     optimizers = {
         label: dataclasses.replace(method, learning_rate=rate, schedule=schedule)
-        for (label, method), rate in zip(METHODS.items(), rates, strict=True)
+        for (label, method), rate in zip(problem_1.METHODS.items(), rates, strict=True)
     }
     runs = {
         label: tuple(
@@ -48,7 +41,7 @@ def _training(
 def _drawing(
     number: int, task: str, losses: tuple[float, float], accuracies: tuple[float, float]
 ) -> Drawing:
-    return drawing(
+    return problem_1.drawing(
         f"figure-5-p{number}",
         f"Figure 5: problem {number}",
         f"{task}, published step sizes.",
@@ -76,7 +69,7 @@ P2 = Claim(
         augment=True,
         l2=0.002,
     ),
-    rule=losses_below(WITHOUT_SIGN, WITH_SIGN),
+    rule=problem_1.losses_below(problem_1.WITHOUT_SIGN, problem_1.WITH_SIGN),
     figure=_drawing(2, "CIFAR-10, batch 128", (0.0, 1.5), (0.5, 1.0)),
     costly="compute: 12 runs of 40,000 steps on CIFAR-10",
 )
@@ -100,9 +93,9 @@ P3 = Claim(
         l2=5e-4,
     ),
     rule=(
-        *losses_below(WITH_SIGN, WITHOUT_SIGN),
-        surely_below("M-SVAG", "M-SGD", TRAIN_LOSS),
-        surely_below("ADAM", "M-SGD", TEST_ACCURACY),
+        *problem_1.losses_below(problem_1.WITH_SIGN, problem_1.WITHOUT_SIGN),
+        rules.surely_below("M-SVAG", "M-SGD", TRAIN_LOSS),
+        rules.surely_below("ADAM", "M-SGD", TEST_ACCURACY),
     ),
     figure=_drawing(3, "CIFAR-100, batch 128", (0.0, 4.0), (0.0, 1.0)),
     costly="compute: 12 runs of 80,000 steps of WRN-40-4 on CIFAR-100",
@@ -128,8 +121,12 @@ P4 = Claim(
         shuffle=False,
     ),
     rule=(
-        *(below(other, sign) for other in WITHOUT_SIGN for sign in WITH_SIGN),
-        below("M-SVAG", "M-SGD"),
+        *(
+            rules.below(other, sign)
+            for other in problem_1.WITHOUT_SIGN
+            for sign in problem_1.WITH_SIGN
+        ),
+        rules.below("M-SVAG", "M-SGD"),
     ),
     figure=_drawing(4, "War and Peace, batch 50", (1.0, 2.5), (0.4, 0.65)),
     costly="compute: 4 runs of 20,000 steps of an LSTM, and a text for --data-dir",

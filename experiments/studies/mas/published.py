@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from experiments.claims import figures
+from experiments.claims import figures, rules
 from experiments.claims.claim import (
     Claim,
     Condition,
@@ -26,7 +26,7 @@ from experiments.claims.claim import (
     Training,
 )
 from experiments.claims.figures import Frame
-from experiments.claims.rules import FINAL_LOSS, TEST_ACCURACY, surely_below
+from experiments.claims.rules import FINAL_LOSS, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run
 
 SEEDS = {"mlp": tuple(range(10)), "mas_cnn": (0, 1, 2)}
@@ -63,9 +63,9 @@ MARGIN = 0.02
 def as_fast_as_adam(lead: float) -> tuple[Condition, ...]:
     """MaS is, and both are ahead of SGD and Adagrad by a lead."""
     return (
-        surely_below("MaS", "Adam", FINAL_LOSS, MARGIN),
+        rules.surely_below("MaS", "Adam", FINAL_LOSS, MARGIN),
         *(
-            surely_below(label, other, FINAL_LOSS, -lead)
+            rules.surely_below(label, other, FINAL_LOSS, -lead)
             for label in ("Adam", "MaS")
             for other in ("SGD", "Adagrad")
         ),
@@ -189,8 +189,8 @@ FIGURE_3 = Claim(
     published=PUBLISHED_3,
     tolerance=TOLERANCE,
     rule=(
-        surely_below("decay 0.5", "decay 0.001", FINAL_LOSS, -0.02),
-        surely_below("decay 0.5", "decay 0.999", FINAL_LOSS, -0.02),
+        rules.surely_below("decay 0.5", "decay 0.001", FINAL_LOSS, -0.02),
+        rules.surely_below("decay 0.5", "decay 0.999", FINAL_LOSS, -0.02),
         Condition(
             text="decay 0.999 dips, rises by at least 0.05 and comes down as far; mean",
             measure=lambda e: _mean_hump(e, 1),

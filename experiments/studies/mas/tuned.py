@@ -9,23 +9,12 @@ seed by seed.
 import dataclasses
 from collections.abc import Mapping
 
-from experiments.claims import rate_search
+from experiments.claims import rate_search, rules
 from experiments.claims.claim import Claim, Drawing, Training, Tuned
 from experiments.claims.rate_search import SEARCH_SEED, Search
-from experiments.claims.rules import (
-    FINAL_LOSS,
-    LEARNING_RATE,
-    TEST_ACCURACY,
-    surely_below,
-)
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run
-from experiments.studies.mas.published import (
-    DECAYS,
-    RIVALS,
-    STEPS_PER_EPOCH,
-    as_fast_as_adam,
-    drawing,
-)
+from experiments.studies.mas import published
 
 # Where the searches start; they go up from there as long as training is stable.
 FIRST = {"Adam": 1e-3, "MaS": 3e-4, "SGD": 0.1, "Adagrad": 0.01}
@@ -43,7 +32,7 @@ def _trial(
             model=model,
             optimizer=start,
             epochs=5,
-            eval_every=STEPS_PER_EPOCH,
+            eval_every=published.STEPS_PER_EPOCH,
             seed=SEARCH_SEED,
         )
         search = Search(base=base, score=rate_search.lowest_final_loss)
@@ -59,7 +48,7 @@ def _trial(
 def _drawing(
     number: int, title: str, network: str, limits: tuple[float, float]
 ) -> Drawing:
-    return drawing(
+    return published.drawing(
         f"figure-{number}-tuned",
         f"Figure {number}: {title}, every learning rate tuned",
         f"{network}, batch 64, 5 epochs, reshuffled.",
@@ -73,8 +62,8 @@ FIGURE_1 = Claim(
     statement="On an MLP, MaS is as fast as Adam when every optimizer has its best "
     "learning rate; both are ahead of SGD and Adagrad.",
     protocol=f"as mas-1, but reshuffled; {rate_search.DESCENT}; ten other seeds",
-    trial=_trial("mlp", RIVALS, FIRST, seeds=10),
-    rule=as_fast_as_adam(0.0),
+    trial=_trial("mlp", published.RIVALS, FIRST, seeds=10),
+    rule=published.as_fast_as_adam(0.0),
     figure=_drawing(1, "an MLP", "784-128-64-10", (0.25, 0.6)),
 )
 
@@ -84,8 +73,8 @@ FIGURE_2 = Claim(
     statement="On a CNN, MaS is as fast as Adam when every optimizer has its best "
     "learning rate; both are ahead of SGD and Adagrad.",
     protocol=f"as mas-2, but reshuffled; {rate_search.DESCENT}; three other seeds",
-    trial=_trial("mas_cnn", RIVALS, FIRST, seeds=3),
-    rule=as_fast_as_adam(0.0),
+    trial=_trial("mas_cnn", published.RIVALS, FIRST, seeds=3),
+    rule=published.as_fast_as_adam(0.0),
     figure=_drawing(2, "a CNN", "Two convolutions", (0.0, 0.6)),
 )
 
@@ -95,10 +84,12 @@ FIGURE_3 = Claim(
     statement="A moderate decay factor of 0.5 is best when each has its best "
     "learning rate.",
     protocol=f"as mas-3, but reshuffled; {rate_search.DESCENT}; ten other seeds",
-    trial=_trial("mlp", DECAYS, dict.fromkeys(DECAYS, 1e-4), seeds=10),
+    trial=_trial(
+        "mlp", published.DECAYS, dict.fromkeys(published.DECAYS, 1e-4), seeds=10
+    ),
     rule=(
-        surely_below("decay 0.5", "decay 0.001", FINAL_LOSS),
-        surely_below("decay 0.5", "decay 0.999", FINAL_LOSS),
+        rules.surely_below("decay 0.5", "decay 0.001", FINAL_LOSS),
+        rules.surely_below("decay 0.5", "decay 0.999", FINAL_LOSS),
     ),
     figure=_drawing(3, "the decay factor", "784-128-64-10", (0.3, 0.8)),
 )
