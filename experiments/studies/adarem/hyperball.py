@@ -8,6 +8,7 @@ Adam's and MaS's directions, with and without it, on the networks and by the pro
 from experiments.claims import rules
 from experiments.claims.claim import Claim, Condition, Evidence, Training
 from experiments.claims.rate_search import index_of
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.studies.adarem import resnets
 
 METHODS = {

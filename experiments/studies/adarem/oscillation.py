@@ -5,6 +5,7 @@ import numpy as np
 from experiments.claims import rules
 from experiments.claims.claim import Claim, Quantity, Training
 from experiments.claims.figures import Panel
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.studies.adarem import resnets
 
 SEEDS = tuple(range(10))

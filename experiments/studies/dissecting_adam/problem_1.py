@@ -23,7 +23,7 @@ from experiments.claims.claim import (
 )
 from experiments.claims.figures import Panel
 from experiments.claims.rate_search import Search
-from experiments.claims.rules import LEARNING_RATE, TEST_ACCURACY
+from experiments.claims.rules import LEARNING_RATE
 from experiments.runs.config import Optimizer, Run
 
 SEARCH_SEED = 0
