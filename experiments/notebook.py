@@ -3,11 +3,16 @@
 import pathlib
 from collections.abc import Mapping
 
-from experiments.claims import document, figures, report
+from markdown_it import MarkdownIt
+
+from experiments.claims import figures, report
 from experiments.claims.claim import Study
-from experiments.claims.judge import Judgement
+from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands import main
-from experiments.commands.options import RESULTS
+from experiments.commands.report import RESULTS
+
+# Of figures: those beside the results are sharper, and every notebook holds its own.
+DPI = 100
 
 
 def judge(
@@ -29,24 +34,25 @@ def judge(
         if code not in (0, 1):  # 1: a run diverged, which the figures show
             raise RuntimeError(f"reproduce ended with exit code {code}.")
     return {
-        claim.id: report.judge(claim, results / study.name) for claim in study.claims
+        claim.id: judge_stored(claim, results / study.name) for claim in study.claims
     }
 
 
 def show(judgement: Judgement) -> None:
-    """Shows a claim with its numbers, its verdict and its figure."""
+    """Shows a claim with its verdict, numbers and figure; its rule can be opened."""
     from IPython import display
 
-    blocks: list[document.Block] = [
-        document.Text(f"**{judgement.claim.id}: {judgement.verdict}**"),
-        document.Text(judgement.claim.statement),
-    ]
+    claim = judgement.claim
+    parts = [f"{claim.id} {report.verdict(judgement, '**')}", claim.statement]
     if judgement.evidence is not None:
-        blocks.append(report.numbers(judgement))
+        parts.append(report.seeds(judgement))
+        parts.append(report.table(report.numbers(judgement)))
     if judgement.findings:
-        blocks.append(report.findings(judgement))
-    text = document.to_markdown(blocks, pathlib.Path())
-    display.display(display.Markdown(text))
-    if judgement.claim.figure is not None and judgement.evidence is not None:
-        drawing = judgement.claim.figure.draw(judgement.evidence)
-        display.display(display.Image(figures.png(drawing)))
+        rule = report.table(report.parts(judgement))
+        rule = MarkdownIt().enable("table").render(rule)
+        summary = "<summary>What must be true, and what was measured</summary>"
+        parts.append(f"<details>{summary}\n{rule}</details>")
+    display.display(display.Markdown("\n\n".join(map(str.rstrip, parts)) + "\n"))
+    if claim.figure is not None and judgement.evidence is not None:
+        drawing = claim.figure.draw(judgement.evidence)
+        display.display(display.Image(figures.png(drawing, DPI)))

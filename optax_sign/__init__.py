@@ -1,6 +1,11 @@
 """The sign, the magnitude and the variance of stochastic gradients as optax links."""
 
 from optax_sign import theory
+from optax_sign._adarem import (
+    ScaleByResilienceState,
+    adarem,
+    scale_by_resilience,
+)
 from optax_sign._adarem_s import adarem_s
 from optax_sign._gradient_variance import value_and_grad_and_variance
 from optax_sign._hyperball import hyperball
@@ -10,11 +15,6 @@ from optax_sign._oscillation import (
     oscillation,
     track_oscillation,
 )
-from optax_sign._resilience import (
-    ScaleByResilienceState,
-    adarem,
-    scale_by_resilience,
-)
 from optax_sign._scale_invariance import scale_invariant_mask
 from optax_sign._sign_momentum import m_sgd, m_ssd, mas, ssd
 from optax_sign._sphere import (
@@ -23,11 +23,11 @@ from optax_sign._sphere import (
     project_to_sphere,
     scale_by_sphere_learning_rate,
 )
+from optax_sign._svag import adam_star, m_svag, svag
 from optax_sign._variance_adaptation import (
     ScaleByVarianceAdaptationState,
     scale_by_variance_adaptation,
 )
-from optax_sign._variance_adapted import adam_star, m_svag, svag
 
 __version__ = "0.1.0"
 

@@ -7,8 +7,8 @@ import jax
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from optax_sign._adarem import adarem, scale_by_resilience
 from optax_sign._checks import check_choice
-from optax_sign._resilience import adarem, scale_by_resilience
 from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
 

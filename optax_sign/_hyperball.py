@@ -1,6 +1,5 @@
 """Hyperball: any direction at a fixed length, weights at a fixed norm."""
 
-import jax
 import jax.numpy as jnp
 import optax
 
@@ -28,8 +27,9 @@ def hyperball(
 
     For kernels only: a leaf that starts at 0 stays there, and norms of biases and of
     the scales of normalisation layers should not be fixed. Give these to another
-    member of ``optax.partition``, as below. Weight decay has no use: the norm is
-    fixed. For another :math:`R`, rescale the initial weights.
+    member of ``optax.partition``, as below, told apart by their names: biases may have
+    two axes, too, as those of ``nnx.MultiHeadAttention``. Weight decay has no use: the
+    norm is fixed. For another :math:`R`, rescale the initial weights.
 
     State: that of ``inner``, and one number a sphere: one for each leaf.
 
@@ -53,14 +53,16 @@ def hyperball(
     >>> import jax.numpy as jnp
     >>> import optax
     >>> from optax_sign import hyperball
+    >>> def by_name(path, leaf):
+    ...     return "kernel" if "kernel" in jax.tree_util.keystr(path) else "rest"
     >>> def label(params):
-    ...     return jax.tree.map(lambda p: "kernel" if p.ndim >= 2 else "rest", params)
+    ...     return jax.tree.map_with_path(by_name, params)
     >>> kernels = hyperball(optax.scale_by_adam(), 0.01)
     >>> tx = optax.partition({"kernel": kernels, "rest": optax.adam(0.001)}, label)
-    >>> params = {"w": jnp.array([[3.0], [4.0]]), "b": jnp.zeros(1)}
-    >>> grads = {"w": jnp.array([[4.0], [-3.0]]), "b": jnp.ones(1)}
+    >>> params = {"kernel": jnp.array([[3.0], [4.0]]), "bias": jnp.zeros(1)}
+    >>> grads = {"kernel": jnp.array([[4.0], [-3.0]]), "bias": jnp.ones(1)}
     >>> updates, _ = tx.update(grads, tx.init(params), params)
-    >>> optax.tree.norm(optax.apply_updates(params, updates)["w"]).round(4)
+    >>> optax.tree.norm(optax.apply_updates(params, updates)["kernel"]).round(4)
     Array(5., dtype=float32)
     """
     check_link("inner", inner)
@@ -83,8 +85,6 @@ def _as_long_as_the_parameters(directions, params):
     _sphere.require_params(params, "hyperball")
 
     def leaf(direction, parameter):
-        if direction is None:
-            return None
         wide = _moments.widen(direction)
         dtype = wide.real.dtype
         length = _sphere.norm_of([wide]).astype(dtype)
@@ -92,4 +92,4 @@ def _as_long_as_the_parameters(directions, params):
         # Two factors, as their quotient overflows where the direction is tiny.
         return wide / jnp.where(length == 0, 1, length) * norm
 
-    return jax.tree.map(leaf, directions, params, is_leaf=_moments.is_none)
+    return _moments.map_present(leaf, directions, params)

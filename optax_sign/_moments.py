@@ -1,18 +1,31 @@
-"""What the links share: moving averages in narrow dtypes, bias correction, rho."""
+"""What the links share: averages in narrow dtypes, bias correction, rho, ``None``."""
 
 import functools
 import math
 import numbers
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 from jax.typing import ArrayLike, DTypeLike
+
+from optax_sign._checks import check_float_dtype, check_range
 
 
 def is_none(leaf: Any) -> bool:
     """Tell a ``None`` leaf, which optax lets stand for "no parameter here"."""
     return leaf is None
+
+
+def map_present(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """``jax.tree.map``, and ``None`` wherever ``tree`` has it."""
+
+    def leaf(first, *others):
+        return None if first is None else function(first, *others)
+
+    return jax.tree.map(leaf, tree, *rest, is_leaf=is_none)
 
 
 def at_least_float32(*operands: Any) -> Any:
@@ -81,6 +94,59 @@ def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
         return jax.lax.optimization_barrier(stored)
 
     return jax.tree.map(leaf, values, ema, is_leaf=is_none)
+
+
+def ema(
+    beta: ArrayLike, mu_dtype: DTypeLike | None, *, debias: bool
+) -> optax.GradientTransformation:
+    """``optax.ema`` where all is float32 or wider; else the stored average, widened.
+
+    In a narrow dtype ``optax.ema`` multiplies by a ``beta`` of that dtype (0.999
+    becomes 1 in bfloat16) and emits a value that differs from the one it stores,
+    which also keeps XLA from updating the state in place. Its bias correction loses
+    digits to cancellation, so that one is ours in every dtype.
+    """
+    check_range("beta", beta, 0.0, 1.0)
+    check_float_dtype("mu_dtype", mu_dtype)
+    wide_ema = optax.ema(beta, debias=False)
+
+    def init_fn(params):
+        average = zeros_like(params, mu_dtype)
+        return optax.EmaState(count=jnp.zeros([], jnp.int32), ema=average)
+
+    def update_fn(updates, state, params=None):
+        count = optax.safe_increment(state.count)
+        if _all_wide(updates, state.ema):
+            average, _ = wide_ema.update(updates, state, params)
+            # A float64 scalar as `beta` would widen the state.
+            average = optax.tree.cast_like(average, state.ema)
+        else:
+            average = update_ema(updates, state.ema, beta)
+
+        def leaf(_, stored):
+            # Still wide: in a narrow gradient's dtype a small average has no sign.
+            momentum = widen(stored)
+            if debias:
+                momentum /= one_minus_power(beta, count, momentum.real.dtype)
+            return momentum
+
+        updates = map_present(leaf, updates, average)
+        return updates, optax.EmaState(count=count, ema=average)
+
+    return optax.GradientTransformation(init_fn, update_fn)
+
+
+def _all_wide(updates: Any, average: Any) -> bool:
+    """Tell whether every gradient has its average's dtype, float32 or wider."""
+
+    def leaf(gradient, stored):
+        wide = at_least_float32(stored)
+        return (
+            gradient is not None and jnp.result_type(gradient) == stored.dtype == wide
+        )
+
+    same = jax.tree.map(leaf, updates, average, is_leaf=is_none)
+    return all(jax.tree.leaves(same))
 
 
 def log_beta(beta: ArrayLike) -> ArrayLike:

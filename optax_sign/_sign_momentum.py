@@ -6,7 +6,7 @@ import optax
 from jax.typing import ArrayLike, DTypeLike
 
 from optax_sign._chain import chain_with_decay
-from optax_sign._ema import ema
+from optax_sign._moments import ema
 
 
 def ssd(
@@ -68,7 +68,9 @@ def m_sgd(
       \Delta\theta_t &= -\alpha_t \, (m_t + \lambda \theta_t)
 
     with :math:`\alpha_t` = ``learning_rate``, :math:`\beta` = ``beta`` and
-    :math:`\lambda` = ``weight_decay``.
+    :math:`\lambda` = ``weight_decay``. As :math:`m_t` is an average, where
+    ``optax.sgd`` with momentum takes the sum :math:`m_t / (1-\beta)`, rates are ten
+    times its for :math:`\beta = 0.9`.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
@@ -168,7 +170,8 @@ def mas(
 
     with :math:`\eta` = ``learning_rate``, :math:`\gamma` = ``beta`` and
     :math:`\lambda` = ``weight_decay``. As every weight moves by the full rate at
-    every step, the rate is about a fifth of the one that suits Adam.
+    every step, the rate is mostly below Adam's: where both were searched, from a tenth
+    of it to all of it.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), half of
     Adam's.

@@ -94,19 +94,11 @@ def project_to_sphere(
         ratio = jnp.where(norm != 0, reach / jnp.where(norm != 0, norm, 1), 1)
 
         def leaf(update, point, parameter, factor):
-            if update is None:
-                return None
             bent = factor.astype(point.real.dtype) * point - parameter
             return bent.astype(jnp.result_type(update))
 
-        updates = jax.tree.map(
-            leaf,
-            updates,
-            moved,
-            params,
-            _per_leaf(ratio, params, scope),
-            is_leaf=_moments.is_none,
-        )
+        factors = _per_leaf(ratio, params, scope)
+        updates = _moments.map_present(leaf, updates, moved, params, factors)
         count = optax.safe_increment(state.count)
         return updates, ProjectToSphereState(count=count, radius=target)
 
@@ -195,21 +187,16 @@ def scale_by_sphere_learning_rate(
         sphere_rate = rate * inverse_alpha**2 / shrinkage
 
         def scale(update, factor):
-            if update is None:
-                return None
             wide = _moments.widen(update)
             return -factor.astype(wide.real.dtype) * wide
 
         factors = _per_leaf(sphere_rate, params, scope)
-        steps = jax.tree.map(scale, updates, factors, is_leaf=_moments.is_none)
+        steps = _moments.map_present(scale, updates, factors)
         moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
         growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
         flat_norm = flat_norm * shrinkage * growth
-        emitted = jax.tree.map(
-            lambda u, s: None if u is None else s.astype(jnp.result_type(u)),
-            updates,
-            steps,
-            is_leaf=_moments.is_none,
+        emitted = _moments.map_present(
+            lambda u, s: s.astype(jnp.result_type(u)), updates, steps
         )
         count = optax.safe_increment(state.count)
         return emitted, ScaleBySphereLearningRateState(count, flat_norm)

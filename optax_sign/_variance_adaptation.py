@@ -142,20 +142,19 @@ def scale_by_variance_adaptation(
                 "variance must be the tree of mini-batch variances when the link is "
                 'made with variance="mini_batch", got None.'
             )
-        none = {"is_leaf": _moments.is_none}
         count = optax.safe_increment(state.count)
         mu = _moments.update_ema(gradients, state.mu, beta)
         if not keeps_nu:
             nu = variance
         elif mini_batch:
             # Averages of independent variances carry squared weights.
-            variances = jax.tree.map(_storable, variance, state.nu, **none)
+            variances = _moments.map_present(_storable, variance, state.nu)
             nu = _moments.update_ema(variances, state.nu, beta * beta)
         else:
             squares = jax.tree.map(
                 lambda g: _moments.squared_magnitude(_moments.widen(g)), gradients
             )
-            squares = jax.tree.map(_storable, squares, state.nu, **none)
+            squares = _moments.map_present(_storable, squares, state.nu)
             nu = _moments.update_ema(squares, state.nu, beta)
 
         def mean_of(m):
@@ -176,22 +175,18 @@ def scale_by_variance_adaptation(
             return noise * _moments.rho(beta, count, dtype) if momentum else noise
 
         def base(g, m):
-            if g is None:
-                return None
             return mean_of(m) if momentum else _moments.widen(g)
 
-        def adapt(d, g, m, v):
-            if g is None:
-                return None
+        def adapt(g, d, m, v):
             mean = mean_of(m)
             scaled = _adaptation_factor(mean, noise_of(mean, v), factor) * d
             return scaled.astype(jnp.result_type(g))
 
-        directions = jax.tree.map(base, gradients, mu, **none)
+        directions = _moments.map_present(base, gradients, mu)
         directions, _ = direction.update(
             directions, direction.init(gradients), params, **extra_args
         )
-        updates = jax.tree.map(adapt, directions, gradients, mu, nu, **none)
+        updates = _moments.map_present(adapt, gradients, directions, mu, nu)
         nu = nu if keeps_nu else None
         return updates, ScaleByVarianceAdaptationState(count=count, mu=mu, nu=nu)
 
@@ -200,8 +195,6 @@ def scale_by_variance_adaptation(
 
 def _storable(value, average):
     """At most what ``average`` can hold, as an average never forgets infinity."""
-    if value is None:
-        return None
     dtype = _moments.at_least_float32(value, average)
     largest = jnp.finfo(average.dtype).max.astype(dtype)
     return jnp.minimum(jnp.asarray(value, dtype), largest)

@@ -12,7 +12,7 @@ from flax import nnx
 from flax.nnx import tracers
 from flax.nnx.nn.dtypes import promote_dtype
 
-from optax_sign import _layer_variance, _moments
+from optax_sign import _moments, _nnx_layers
 
 __all__ = ["value_and_grad_and_variance"]
 
@@ -177,9 +177,7 @@ def _probe(
     kernel = probe.kernel[...]
     if isinstance(layer, nnx.Conv) and layer.mask is not None:
         kernel *= jnp.square(layer.mask)  # what convolves is the masked kernel
-    probes = _layer_variance.Probes(
-        kernel, None if probe.bias is None else probe.bias[...]
-    )
+    probes = _nnx_layers.Probes(kernel, None if probe.bias is None else probe.bias[...])
 
     def measured(x, kernel, *arguments, **options):
         if not outside.is_valid():
@@ -203,7 +201,7 @@ def _probe(
             return own(x, kernel, *arguments, **options)
 
         example_gradient = gradient_of(kernel.shape, *arguments, **options)
-        return _layer_variance.probed(function, example_gradient)(x, kernel, probes)
+        return _nnx_layers.probed(function, example_gradient)(x, kernel, probes)
 
     setattr(layer, attribute, measured)
 
@@ -213,11 +211,11 @@ def _raw(parameter):
 
 
 def _dense(shape, *arguments, **options):
-    return _layer_variance.dense_gradient
+    return _nnx_layers.dense_gradient
 
 
 def _convolution(shape, strides, padding, **options):
-    return _layer_variance.convolution_gradient(
+    return _nnx_layers.convolution_gradient(
         shape[:-2],
         strides,
         padding,

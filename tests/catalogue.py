@@ -1,7 +1,8 @@
 """The one table of optimizers and links: every way of calling each that differs.
 
 A new optimizer is one `Row` here, and the tests of the contract, of the references and
-of the public surface take it from there.
+of the public surface take it from there. An argument that `ranges.py` does not know
+has its range in the row.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ import optax
 
 import optax_sign
 
+from .ranges import PROPER_AVERAGE, SIGNS, SPHERE_RATES, SPHERES, Range
 from .reference import oscillation, resilience, sign_family, sphere, variance_adaptation
 
 
@@ -34,6 +36,9 @@ class Row:
     # **options) and returns updates; of a link, what its own docstring says. An option
     # of the factory that it lacks, or that means another type there, is the reader's.
     reference: Callable[..., Any]
+    ranges: Mapping[str, Range | None] = dataclasses.field(default_factory=dict)
+    # Of arguments that `ranges.py` lacks or that mean something else there; once is
+    # enough for all rows of a factory.
     link: bool = False  # no learning rate and no minus sign
     needs_params: bool = False  # even where nothing decays
     needs_variance: bool = False  # update(..., variance=tree)
@@ -68,6 +73,9 @@ ONE_ACCUMULATOR = {"accumulators": ("mu_dtype",), "state_bytes": (4, 2)}
 TWO_ACCUMULATORS = {"accumulators": ("mu_dtype", "nu_dtype"), "state_bytes": (8, 4)}
 
 
+DECAYS = {"beta": PROPER_AVERAGE}  # of the squares, too
+
+
 def _row(factory, reference, options, special="", **expected):
     name = f"{factory.__name__}-{special}" if special else factory.__name__
     return Row(
@@ -78,7 +86,7 @@ def _row(factory, reference, options, special="", **expected):
 def _variance_adapted(factory, options, special="", **expected):
     expected["needs_variance"] = options.get("variance") == "mini_batch"
     reference = getattr(variance_adaptation, factory.__name__)
-    expected = {**TWO_ACCUMULATORS, **expected}
+    expected = {**TWO_ACCUMULATORS, "ranges": DECAYS, **expected}
     return _row(factory, reference, options, special, **expected)
 
 
@@ -89,6 +97,7 @@ def _factor(options, special="", **expected):
         {"beta": 0.75, **options},
         special,
         link=True,
+        ranges=DECAYS,
         needs_variance=options.get("variance") == "mini_batch",
         **expected,
         **TWO_ACCUMULATORS,
@@ -111,7 +120,9 @@ OPTIMIZERS = [
     _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch", **ONE_ACCUMULATOR),
     _variance_adapted(optax_sign.m_svag, MOMENTUM),
     _variance_adapted(optax_sign.m_svag, MINI_BATCH, "mini_batch"),
-    _variance_adapted(optax_sign.adam_star, MOMENTUM, takes_sign=True),
+    _variance_adapted(
+        optax_sign.adam_star, MOMENTUM, takes_sign=True, ranges={**DECAYS, **SIGNS}
+    ),
     _variance_adapted(
         optax_sign.adam_star,
         {**MOMENTUM, "momentum": False},
@@ -152,6 +163,7 @@ OPTIMIZERS = [
         optax_sign.adarem_s,
         sphere.adarem_s,  # `scale_invariant` is a list of bools there
         {**RATE, **RESILIENCE, "scale_invariant": matrices},
+        ranges=SPHERE_RATES,
         needs_params=True,
         couples=True,
         **ONE_ACCUMULATOR,
@@ -200,6 +212,7 @@ LINKS = [
         optax_sign.project_to_sphere,
         sphere.project_to_sphere,
         {},
+        ranges={"scope": SPHERES},
         link=True,
         needs_params=True,
         couples=True,
@@ -216,6 +229,7 @@ LINKS = [
         optax_sign.scale_by_sphere_learning_rate,
         sphere.scale_by_sphere_learning_rate,
         {**RATE, "weight_decay": 0.25, "radius": 2.0},
+        ranges={**SPHERE_RATES, "scope": SPHERES},
         link=True,
         needs_params=True,
         couples=True,

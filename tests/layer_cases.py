@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from experiments.networks import mlp_and_cnns
+from experiments.networks import cpu_layers
+from experiments.networks.catalogue import NETWORKS
 
 
 class Layers(nnx.Module):
@@ -34,7 +35,7 @@ def conv(inputs, window=(3, 3), features=4, **options):
 
 
 def network(name):
-    model = mlp_and_cnns.MODELS[name](10, nnx.Rngs(0))
+    model = NETWORKS[name](10, nnx.Rngs(0))
     model.inputs = (28, 28, 1)
     return model
 
@@ -45,7 +46,7 @@ def two_convolutions():
         2,
         3,
         (2, 2),
-        conv_general_dilated=mlp_and_cnns.Conv.keywords["conv_general_dilated"],
+        conv_general_dilated=cpu_layers.conv_general_dilated,
         rngs=rngs,
     )
     return Layers(first, nnx.Conv(3, 2, (3, 2), strides=2, rngs=rngs), inputs=(6, 5, 2))

@@ -7,6 +7,7 @@ one of them cancels, it cancels to zero and the sign of that is 0 everywhere.
 
 from typing import Any
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,18 +78,12 @@ def run(
 
 
 def assert_close(actual: Any, expected: Any, **tolerance: float) -> None:
-    """Same structure and, up to round-off or the given tolerance, same numbers."""
-    assert jax.tree.structure(actual) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
-        assert a.shape == b.shape
-        np.testing.assert_allclose(
-            np.asarray(a), np.asarray(b), **(tolerance or ROUND_OFF)
-        )
+    """Same structure, shapes and, up to round-off or the given tolerance, numbers."""
+    chex.assert_trees_all_equal_shapes(actual, expected)
+    chex.assert_trees_all_close(actual, expected, **(tolerance or ROUND_OFF))
 
 
 def assert_equal(actual: Any, expected: Any) -> None:
     """Same structure, shapes, dtypes and numbers, bit for bit but for NaN and -0."""
-    assert jax.tree.structure(actual) == jax.tree.structure(expected)
-    for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
-        assert (a.shape, a.dtype) == (b.shape, b.dtype)
-        np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+    chex.assert_trees_all_equal_shapes_and_dtypes(actual, expected)
+    chex.assert_trees_all_equal(actual, expected)

@@ -12,108 +12,38 @@ import pytest
 import optax_sign
 
 from .catalogue import ROWS
+from .ranges import COUNT, RANGES, Range
 from .steps import GRADIENTS, PARAMS, VARIANCES, extra
 
-# Argument: its range as the message prints it, values allowed, values refused.
-NOT_NEGATIVE = ("[0, inf)", [0, 0.0, 1e3], [-1e-9, -1, math.inf, math.nan])
-POSITIVE = ("(0, inf)", [1e-9, 3], [0, 0.0, -1.0, math.inf, math.nan])
-AVERAGE = ("[0, 1)", [0, 0.0, 0.999], [-0.1, 1, 1.0, 1.5, math.nan])
-PROPER_AVERAGE = ("(0, 1)", [1e-9, 0.999], [0, 0.0, -0.1, 1, 1.0, math.nan])
-COUNT = ("[1, inf)", [1, 5], [0, -1, math.nan])
-SCOPE = ("'leaf' or 'global'", ["leaf", "global"], ["tree", None, 1])
-SPHERES = ("'global' or 'leaf'", *SCOPE[1:])
-VARIANCE = (
-    "'moving_average' or 'mini_batch'",
-    ["moving_average", "mini_batch"],
-    ["batch", None],
-)
-DTYPE = (
-    "None or a floating dtype",
-    [None, "float32", "bfloat16", jnp.float16],
-    ["int32", "complex64", "float61", bool, 3],
-)
-
-SQUARES = (
-    "None or a floating dtype of float32's range",
-    [None, "float32", "bfloat16", jnp.float64],
-    ["float16", "int32", "complex64", "float61", bool, 3],
-)
-LINK = (
-    "an optax.GradientTransformation",
-    [optax.identity(), optax.scale_by_adam()],
-    [None, 0.1, optax.scale_by_sign],
-)
-
-RATES = {"learning_rate": NOT_NEGATIVE, "weight_decay": NOT_NEGATIVE}
-SPHERE_RATES = {  # their product stays below 1; the rows have 0.125 and at most 0.25
-    "learning_rate": ("[0, inf)", [0, 0.0, 3.9], NOT_NEGATIVE[2]),
-    "weight_decay": ("[0, inf)", [0, 0.0, 7.9], [-1e-9, -1, math.nan]),
-}
-AVERAGED = {**RATES, "beta": AVERAGE, "mu_dtype": DTYPE}
-RESILIENT = {
-    "beta": AVERAGE,
-    "decay": ("[0, 1]", [0, 0.5, 1, 1.0], [-0.1, 1.1, math.nan]),
-    "decay_every": COUNT,
-    "scope": SCOPE,
-    "eps": NOT_NEGATIVE,
-    "mu_dtype": DTYPE,
-}
-ADAPTED = {
-    "beta": PROPER_AVERAGE,
-    "variance": VARIANCE,
-    "mu_dtype": DTYPE,
-    "nu_dtype": SQUARES,
-}
-SIGNS = ("'sign' or 'erf'", ["sign", "erf"], ["magnitude", None])
-FACTORS = (
-    "'magnitude' or 'sign' or 'erf'",
-    ["magnitude", "sign", "erf"],
-    ["root", None],
-)
-
-ARGUMENTS = {
-    "ssd": RATES,
-    "m_sgd": AVERAGED,
-    "m_ssd": AVERAGED,
-    "mas": AVERAGED,
-    "svag": {**RATES, **ADAPTED},
-    "m_svag": {**RATES, **ADAPTED},
-    "adam_star": {**RATES, **ADAPTED, "factor": SIGNS},
-    "adarem": {**RATES, **RESILIENT},
-    "adarem_s": {
-        **{**SPHERE_RATES, **RESILIENT},
-        **{"radius": POSITIVE, "sphere_scope": SPHERES},
-    },
-    "hyperball": {
-        "inner": LINK,
-        "learning_rate": NOT_NEGATIVE,
-    },
-    "scale_by_variance_adaptation": {
-        **ADAPTED,
-        "factor": FACTORS,
-        "direction": (LINK[0], [None, *LINK[1]], LINK[2][1:]),
-    },
-    "scale_by_resilience": RESILIENT,
-    "project_to_sphere": {"radius": POSITIVE, "scope": SPHERES},
-    "scale_by_sphere_learning_rate": {
-        **SPHERE_RATES,
-        **{"radius": POSITIVE, "scope": SPHERES},
-    },
-    "track_oscillation": {},
-    "oscillation": {},
-    "value_and_grad_and_variance": {"chunk_size": COUNT},
-    "scale_invariant_mask": {
-        "samples": COUNT,
-        "tolerance": ("(0, 1)", [1e-3], [0, 1, -1e-3, math.nan]),
-    },
-}
-# Trees, functions, links, keys and flags: optax and JAX speak for themselves.
-FREE = {
-    *("mask", "scale_invariant", "momentum", "state"),
-    *("loss_fn", "params", "args", "key"),
-}
-
 FACTORIES = {row.public_name: row for row in ROWS}
+
+
+def of_rows(name):
+    """What the rows of an optimizer or link say of its arguments; None: anything."""
+    ranges = dict(RANGES)
+    for row in ROWS:
+        if row.public_name == name:
+            ranges.update(row.ranges)
+    arguments = inspect.signature(FACTORIES[name].factory).parameters
+    return {argument: ranges.get(argument, "missing") for argument in arguments}
+
+
+DECLARED = {
+    **{name: of_rows(name) for name in FACTORIES},
+    "oscillation": {"state": None},
+    "value_and_grad_and_variance": {"loss_fn": None, "chunk_size": COUNT},
+    "scale_invariant_mask": {
+        **dict.fromkeys(["loss_fn", "params", "args", "key"]),
+        "samples": COUNT,
+        "tolerance": Range("(0, 1)", [1e-3], [0, 1, -1e-3, math.nan]),
+    },
+}
+CHECKED = [
+    (name, argument, limits)
+    for name, arguments in DECLARED.items()
+    for argument, limits in arguments.items()
+    if isinstance(limits, Range)
+]
 
 
 def call(name, **changes):
@@ -125,33 +55,37 @@ def call(name, **changes):
     return optax_sign.scale_invariant_mask(lambda w: w, jnp.ones(()), **changes)
 
 
-def cases(column):
+def cases(kind):
     return [
-        pytest.param(name, argument, value, allowed[0], id=f"{name}-{argument}-{said}")
-        for name, arguments in ARGUMENTS.items()
-        for argument, allowed in arguments.items()
-        for place, value in enumerate(allowed[column])
+        pytest.param(*case, value, limits.said, id="-".join([*case, str(shown)]))
+        for *case, limits in CHECKED
+        for place, value in enumerate(getattr(limits, kind))
         # What is no plain value says where in memory it is, which differs each time.
-        for said in [place if isinstance(value, tuple) or callable(value) else value]
+        for shown in [place if isinstance(value, tuple) or callable(value) else value]
     ]
 
 
-def test_the_table_has_every_argument_of_every_public_function():
-    functions = {
-        name: set(inspect.signature(getattr(optax_sign, name)).parameters)
-        for name in optax_sign.__all__
-        if inspect.isfunction(getattr(optax_sign, name))
-    }
-    expected = {name: names - FREE for name, names in functions.items()}
-    assert {name: set(names) for name, names in ARGUMENTS.items()} == expected
+@pytest.mark.parametrize(
+    "name",
+    [n for n in optax_sign.__all__ if inspect.isfunction(getattr(optax_sign, n))],
+)
+def test_every_argument_is_declared(name):
+    assert name in DECLARED, f"{name} has no row in tests/catalogue.py"
+    missing = [a for a, limits in DECLARED[name].items() if limits == "missing"]
+    assert not missing, (
+        f"{name}: tests/ranges.py has no argument {', '.join(missing)}, so the row in "
+        "tests/catalogue.py must say in `ranges` what it allows"
+    )
+    arguments = inspect.signature(getattr(optax_sign, name)).parameters
+    assert set(DECLARED[name]) == set(arguments)
 
 
-@pytest.mark.parametrize(("name", "argument", "value", "allowed"), cases(1))
+@pytest.mark.parametrize(("name", "argument", "value", "allowed"), cases("allowed"))
 def test_allowed(name, argument, value, allowed):
     call(name, **{argument: value})
 
 
-@pytest.mark.parametrize(("name", "argument", "value", "allowed"), cases(2))
+@pytest.mark.parametrize(("name", "argument", "value", "allowed"), cases("refused"))
 def test_refused_in_one_sentence(name, argument, value, allowed):
     with pytest.raises(ValueError) as error:
         call(name, **{argument: value})
@@ -163,9 +97,8 @@ def test_refused_in_one_sentence(name, argument, value, allowed):
     ("name", "argument"),
     [
         (name, argument)
-        for name in FACTORIES
-        for argument, (_, values, _) in ARGUMENTS[name].items()
-        if isinstance(values[-1], int | float)
+        for name, argument, limits in CHECKED
+        if name in FACTORIES and isinstance(limits.allowed[-1], int | float)
     ],
 )
 def test_a_tracer_is_never_refused(name, argument):

@@ -1,5 +1,6 @@
 """Hyperball: the norm, the angle of a step, and whatever gives the direction."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from optax_sign import hyperball, project_to_sphere
 
 from .catalogue import matrices
 from .reference import sphere
-from .test_sphere import norms, walk
+from .walks import norms, walk
 
 KERNELS = {
     "a": np.float32([[1.0, -2.0, 0.5], [0.3, 1.1, -0.7]]),
@@ -146,9 +147,8 @@ def test_neither_the_size_of_directions_nor_that_of_weights_matters(power):
     scaled = walk(hyperball(optax.scale(unit), rate), KERNELS, noise(20))
     start = jax.tree.map(lambda p: unit * p, KERNELS)
     larger = walk(hyperball(optax.identity(), rate), start, noise(20))
-    for k in KERNELS:
-        np.testing.assert_array_equal(scaled[k], path[k])
-        np.testing.assert_array_equal(larger[k], unit * path[k])
+    chex.assert_trees_all_equal(scaled, path)
+    chex.assert_trees_all_equal(larger, jax.tree.map(lambda p: unit * p, path))
 
 
 @pytest.mark.parametrize("size", [6e-8, 2e4])
@@ -172,9 +172,8 @@ def test_equals_the_chain_of_known_links_where_these_do():
     )
     path = walk(hyperball(optax.scale_by_adam(), rate), KERNELS, noise(50))
     expected = walk(known, KERNELS, noise(50))
-    for k in KERNELS:
-        # Fifty steps, each with a few roundings of float32.
-        np.testing.assert_allclose(path[k], expected[k], rtol=0, atol=2e-5)
+    # Fifty steps, each with a few roundings of float32.
+    chex.assert_trees_all_close(path, expected, rtol=0, atol=2e-5)
 
 
 def test_leaves_at_zero_and_leaves_without_direction_stay():
@@ -196,9 +195,8 @@ def test_a_partition_gives_the_rest_to_another_optimizer():
     path = walk(tx, start, gradients)
     alone = walk(kernels, KERNELS, noise(20))
     rest = walk(optax.adam(0.01), {"bias": start["bias"]}, {"bias": gradients["bias"]})
-    for k, expected in {**alone, **rest}.items():
-        # XLA may fuse the programs differently: a few roundings a step.
-        np.testing.assert_allclose(path[k], expected, rtol=0, atol=1e-5)
+    # XLA may fuse the programs differently: a few roundings a step.
+    chex.assert_trees_all_close(path, {**alone, **rest}, rtol=0, atol=1e-5)
 
 
 def test_the_rate_can_be_injected_as_number_and_as_schedule():
@@ -207,9 +205,7 @@ def test_the_rate_can_be_injected_as_number_and_as_schedule():
         tx = optax.inject_hyperparams(hyperball)(direction, learning_rate)
         path = walk(tx, KERNELS, noise(10))
         plain = walk(hyperball(direction, learning_rate), KERNELS, noise(10))
-        for k in KERNELS:
-            # As above.
-            np.testing.assert_allclose(path[k], plain[k], rtol=0, atol=1e-5)
+        chex.assert_trees_all_close(path, plain, rtol=0, atol=1e-5)  # as above
         assert set(tx.init(KERNELS).hyperparams) == {"learning_rate"}
 
 

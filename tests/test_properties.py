@@ -15,6 +15,7 @@ import optax_sign
 from .catalogue import OPTIMIZERS
 from .reference import moments
 from .reference.arithmetic import erf, ratio
+from .walks import scan
 
 STEPS, SIZE = 6, 4
 FACTORS = ["magnitude", "sign", "erf"]
@@ -59,21 +60,6 @@ HOSTILE = arrays(EDGES | st.floats(0, 2**100, width=32) | st.floats(0, 8, width=
 MODERATE = arrays(st.floats(2**-40, 2**40, width=32) | one_of(1.0))
 # Small multiples of 1/16.
 DYADIC = arrays(st.integers(0, 128).map(lambda n: n / 16))
-
-
-def scan(tx, gradients, variances=None):
-    """Updates and states of all steps, from parameters of 1 that follow them."""
-    params = jax.tree.map(lambda g: jnp.ones(g.shape[1:], g.dtype), gradients)
-    tx = optax.with_extra_args_support(tx)
-
-    def step(carry, inputs):
-        params, state = carry
-        g, v = inputs
-        updates, state = tx.update(g, state, params, variance=v)
-        return (optax.apply_updates(params, updates), state), (updates, state)
-
-    inputs = (gradients, gradients if variances is None else variances)
-    return jax.lax.scan(step, (params, tx.init(params)), inputs)[1]
 
 
 # As the direction, it leaves of a link only its factor.

@@ -1,8 +1,10 @@
 """What is public is documented, has its row in the catalogue and its reference."""
 
 import doctest
+import importlib
 import inspect
 import json
+import pkgutil
 import re
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 
 import optax_sign
 from optax_sign import nnx, theory
+from optax_sign._chain import chain_with_decay
 
 from .catalogue import OPTIMIZERS, ROWS
 
@@ -28,12 +31,14 @@ FUNCTIONS = {
 CLASSES = [
     name for name in optax_sign.__all__ if inspect.isclass(getattr(optax_sign, name))
 ]
-TRANSFORMATIONS = [
-    name
-    for name, function in FUNCTIONS.items()
-    if inspect.signature(function).return_annotation
-    is optax.GradientTransformationExtraArgs
-]
+
+
+def makes_a_transformation(function):
+    made = inspect.signature(function).return_annotation
+    return made is optax.GradientTransformationExtraArgs
+
+
+TRANSFORMATIONS = [n for n, f in FUNCTIONS.items() if makes_a_transformation(f)]
 # What ends in `learning_rate` and `mask` is an optimizer; the others are links.
 READY = [
     name
@@ -55,6 +60,21 @@ def public(module):
 def test_all_is_complete_and_without_repetition():
     for module in (optax_sign, theory, nnx):
         assert sorted(module.__all__) == sorted(public(module))
+
+
+@pytest.mark.parametrize(
+    "file", [file.name for file in pkgutil.iter_modules(optax_sign.__path__)]
+)
+def test_every_optimizer_and_link_is_exported(file):
+    module = importlib.import_module(f"optax_sign.{file}")
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        own = (
+            function.__module__ == module.__name__ and function is not chain_with_decay
+        )
+        if own and makes_a_transformation(function):
+            assert name in optax_sign.__all__, (
+                f"{name} of optax_sign/{file}.py is not exported in __init__.py"
+            )
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

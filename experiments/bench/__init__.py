@@ -1,5 +1,5 @@
-"""Times the optimizers and the training steps, each in processes of its own."""
+"""Times the optimizers, the training and the explorer, each in a process of its own."""
 
-from experiments.bench._table import main
+from experiments.bench.table import main
 
 __all__ = ["main"]

@@ -1,4 +1,4 @@
-"""The stored tables of calculations, with their digest, versions, date and duration."""
+"""The stored tables of calculations, with versions, date and duration."""
 
 import dataclasses
 import pathlib
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from experiments.claims.claim import Calculation, Table
-from experiments.runs import provenance, signed
+from experiments.runs import store, tables
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,56 +15,57 @@ class Calculated:
     """A stored calculation.
 
     Attributes:
+      claim: id of the claim that it tries.
       table: what came out.
       versions: of Python and of the packages that it ran with.
       date: when it began.
       seconds: how long it took.
     """
 
+    claim: str
     table: Table
     versions: Mapping[str, str]
     date: str
     seconds: float
 
 
-def path(folder: pathlib.Path, claim_id: str) -> pathlib.Path:
-    """Where the table of a claim is."""
-    return folder / f"{claim_id}.json"
+def path(folder: pathlib.Path) -> pathlib.Path:
+    """Where the calculations of a study are."""
+    return folder / "calculations.jsonl"
 
 
-def calculate(calculation: Calculation) -> Calculated:
+def calculate(claim: str, calculation: Calculation) -> Calculated:
     """Calculates the table of a claim."""
-    date, begin = provenance.now(), time.perf_counter()
+    date, begin = store.now(), time.perf_counter()
     table = calculation.table()
     seconds = time.perf_counter() - begin
     return Calculated(
-        table=table, versions=provenance.versions(), date=date, seconds=seconds
+        claim=claim,
+        table=table,
+        versions=store.versions(),
+        date=date,
+        seconds=seconds,
     )
 
 
-def save(folder: pathlib.Path, claim_id: str, calculated: Calculated) -> None:
-    """Writes a table, whole or not at all.
+def save(folder: pathlib.Path, calculated: Calculated) -> None:
+    """Adds a calculation to those of a study; of two of one claim, the later counts.
 
     Raises:
       OutputError: the folder cannot be written to.
     """
-    tree: dict[str, Any] = {"claim": claim_id, **dataclasses.asdict(calculated)}
-    tree["seconds"] = signed.rounded(calculated.seconds)
-    tree["table"] = signed.rounded(calculated.table)
-    signed.write(path(folder, claim_id), tree)
+    tables.append(path(folder), tables.rounded(dataclasses.asdict(calculated)))
 
 
-def load(folder: pathlib.Path, claim_id: str) -> Calculated | None:
-    """Reads the table of a claim, None if there is none.
+def load(folder: pathlib.Path, claim: str) -> Calculated | None:
+    """The calculation of a claim, None if there is none.
 
     Raises:
-      RunError: the table is not what was written, or is that of another claim.
+      RunError: its row is not what was written.
     """
-    place = path(folder, claim_id)
+    return tables.find(path(folder), _parse, claim)
 
-    def parse(tree: dict[str, Any]) -> Calculated:
-        if (stored := tree.pop("claim")) != claim_id:
-            raise signed.refusal(place, f"is the table of {stored}")
-        return Calculated(**tree)
 
-    return signed.read(place, parse)
+def _parse(row: dict[str, Any]) -> tuple[str, Calculated]:
+    del row["digest"]
+    return row["claim"], Calculated(**row)

@@ -2,15 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.claims.intervals import Interval
 from experiments.claims.rate_search import Found, Search
 from experiments.runs import config
 from experiments.runs.summary import Summary
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 Table = Mapping[str, Any]
 
@@ -120,11 +117,11 @@ class Drawing:
 
     Attributes:
       name: of its file, without the ending.
-      draw: draws it.
+      draw: draws it, as a figure of Matplotlib.
     """
 
     name: str
-    draw: Callable[[Evidence], "Figure"]
+    draw: Callable[[Evidence], Any]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

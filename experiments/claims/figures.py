@@ -6,20 +6,41 @@ figure can be read in grey.
 """
 
 import collections
+import contextlib
 import dataclasses
 import io
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from experiments.runs.summary import SMOOTHING, Summary
-from experiments.style import SETTINGS, Style, styles
+from experiments.style import SETTINGS, styles
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as MatplotlibFigure
+
+@contextlib.contextmanager
+def figure(
+    width: float, height: float, title: str = "", caption: str = ""
+) -> Iterator[Figure]:
+    """A figure to draw on, in the style of all; lines take its colours in turn.
+
+    Args:
+      width: in inches, as the height is.
+      height: of all, the title and the caption included.
+      title: above all panels.
+      caption: below them.
+    """
+    with mpl.rc_context(SETTINGS):
+        drawing = Figure(figsize=(width, height))
+        yield drawing
+        if title:
+            drawing.suptitle(title)
+        if caption:
+            drawing.supxlabel(caption, fontsize=8, wrap=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +63,7 @@ def losses(
     frame: Frame,
     curves: Mapping[str, Sequence[Summary]],
     published: Mapping[str, float],
-) -> "MatplotlibFigure":
+) -> Figure:
     """Draws the training loss of some runs.
 
     Args:
@@ -51,21 +72,18 @@ def losses(
       published: label → the loss at the end that the source shows, marked at the edge
         and told in the legend.
     """
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as MatplotlibFigure
-
-    styled = zip(curves.items(), styles(len(curves)), strict=True)
-    with mpl.rc_context(SETTINGS):
-        drawing = MatplotlibFigure(figsize=(6.4, 4.4))
+    styles(len(curves))  # refuses more than can be told apart
+    with figure(6.4, 4.4, caption=full_caption(frame.caption, curves)) as drawing:
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
-        for (label, runs), style in styled:
+        for label, runs in curves.items():
             value = published.get(label)
             name = label if value is None else f"{label} (published: {value:.2f})"
-            curve(axes, name, runs, lambda s: (s.steps, s.loss), style)
-            if label in published:
+            curve(axes, name, runs, lambda s: (s.steps, s.loss))
+            if value is not None:
+                colour = axes.lines[-1].get_color()
                 mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
-                axes.plot(last, published[label], color=style[0], zorder=3, **mark)
+                axes.plot(last, value, color=colour, linestyle="", zorder=3, **mark)
         axes.set(
             title=frame.title,
             xlabel="step (mini-batches)",
@@ -74,24 +92,71 @@ def losses(
             ylim=frame.limits,
         )
         axes.legend(handlelength=4)
-        drawing.supxlabel(caption(frame.caption, curves), fontsize=8, wrap=True)
     return drawing
 
 
-def png(drawing: "MatplotlibFigure") -> bytes:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One panel.
+
+    Attributes:
+      metric: a name among the evaluations.
+      label: of the vertical axis, with its unit.
+      limits: of the vertical axis.
+    """
+
+    metric: str
+    label: str
+    limits: tuple[float, float]
+
+
+def evaluations(
+    title: str,
+    caption: str,
+    panels: Sequence[Panel],
+    curves: Mapping[str, Sequence[Summary]],
+) -> Figure:
+    """Draws what was measured at a fixed interval.
+
+    Args:
+      title: above the panels.
+      caption: below them, in front of what the runs have to add.
+      panels: from left to right.
+      curves: label → the runs of one curve, which differ in their seed.
+    """
+    styles(len(curves))  # refuses more than can be told apart
+    text = full_caption(caption, curves, smoothed=False)
+    with figure(3.4 * len(panels) + 2.2, 3.8, title, text) as drawing:
+        all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
+        for axes, panel in zip(all_axes, panels, strict=True):
+            _draw_panel(axes, panel, curves)
+        # Beside the panels, as no corner of them is free of curves.
+        handles = all_axes[0].get_legend_handles_labels()
+        drawing.legend(*handles, loc="outside right center", handlelength=4)
+    return drawing
+
+
+def _draw_panel(
+    axes: Axes, panel: Panel, curves: Mapping[str, Sequence[Summary]]
+) -> None:
+    for label, runs in curves.items():
+        curve(axes, label, runs, lambda s: (s.evaluated, s.evaluations[panel.metric]))
+    axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
+
+
+def png(drawing: Figure, dpi: float = SETTINGS["figure.dpi"]) -> bytes:
     """The figure as an image of 128 colours, a quarter of the size of one of all."""
     from PIL import Image  # matplotlib's own way of writing images
 
     drawn, image = io.BytesIO(), io.BytesIO()
-    drawing.savefig(drawn, format="png")
-    dots = (SETTINGS["figure.dpi"],) * 2
+    drawing.savefig(drawn, format="png", dpi=dpi)
     with Image.open(drawn) as full:
         few = full.convert("RGB").quantize(128, dither=Image.Dither.NONE)
-        few.save(image, format="png", optimize=True, dpi=dots)
+        few.save(image, format="png", optimize=True, dpi=(dpi, dpi))
     return image.getvalue()
 
 
-def caption(
+def full_caption(
     start: str, curves: Mapping[str, Sequence[Summary]], smoothed: bool = True
 ) -> str:
     """A figure's caption: how it starts, and what the runs have to add."""
@@ -113,11 +178,10 @@ def caption(
 
 
 def curve(
-    axes: "Axes",
+    axes: Axes,
     label: str,
     runs: Sequence[Summary],
     of: Callable[[Summary], tuple[np.ndarray, np.ndarray]],
-    style: Style,
 ) -> None:
     """Draws mean and standard deviation over the seeds; a run that failed has none.
 
@@ -126,30 +190,29 @@ def curve(
       label: of the curve.
       runs: they differ in their seed.
       of: the steps and values of a run.
-      style: colour and dashes.
     """
     whole = [s for s in runs if not s.failure]
     if not whole:
-        colour, dashes = style
-        axes.plot([], [], color=colour, linestyle=dashes, label=f"{label} (failed)")
+        axes.plot([], [], label=f"{label} (failed)")
         return
     steps = of(whole[0])[0]
     values = np.stack([of(summary)[1] for summary in whole])
-    deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
-    band(axes, steps, values.mean(axis=0), deviation, label, style)
+    mean, deviation = (
+        values.mean(axis=0),
+        values.std(axis=0, ddof=min(1, len(whole) - 1)),
+    )
+    band(axes, steps, mean, mean - deviation, mean + deviation, label)
 
 
 def band(
-    axes: "Axes",
-    steps: np.ndarray,
-    mean: np.ndarray,
-    spread: np.ndarray,
+    axes: Axes,
+    steps: ArrayLike,
+    middle: ArrayLike,
+    lowest: ArrayLike,
+    highest: ArrayLike,
     label: str,
-    style: Style,
 ) -> None:
-    """Draws a curve with a band of its spread to either side."""
-    colour, dashes = style
-    axes.plot(steps, mean, color=colour, linestyle=dashes, label=label)
-    axes.fill_between(
-        steps, mean - spread, mean + spread, color=colour, alpha=0.25, linewidth=0
-    )
+    """Draws a curve, in the colours that are next, and how far it spreads."""
+    (line,) = axes.plot(steps, middle, label=label)
+    colour = line.get_color()
+    axes.fill_between(steps, lowest, highest, color=colour, alpha=0.25, linewidth=0)

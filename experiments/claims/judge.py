@@ -5,10 +5,12 @@ a claim is not tried.
 """
 
 import dataclasses
+import functools
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-from experiments.claims import rate_search
+from experiments.claims import calculations, rate_search
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -20,6 +22,7 @@ from experiments.claims.claim import (
 )
 from experiments.claims.intervals import interval
 from experiments.runs import config
+from experiments.runs import summary as results
 from experiments.runs.summary import Summary
 
 LoadRun = Callable[[config.Run], Summary | None]
@@ -127,6 +130,20 @@ def plan(training: Training, load: LoadRun) -> Plan:
         elif found.best is not None:
             runs[label] = _replicas(tuned, found.best)
     return Plan(runs=runs, searches=searches, searched=tuple(searched))
+
+
+def judge_stored(claim: Claim, folder: pathlib.Path) -> Judgement:
+    """Decides on a claim from the results in the folder of its study.
+
+    Raises:
+      RunError: a result was edited or damaged.
+    """
+
+    def load_table(claim_id: str) -> Table | None:
+        calculated = calculations.load(folder, claim_id)
+        return None if calculated is None else calculated.table
+
+    return judge(claim, functools.partial(results.load, folder), load_table)
 
 
 def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:

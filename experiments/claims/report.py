@@ -1,98 +1,94 @@
-"""The ledger as a document: what every claim says, what was measured and decided."""
+"""The report on all claims, from the stored results: Markdown from one template."""
 
-import functools
+import math
+import os
 import pathlib
-from collections.abc import Mapping, Sequence
+import urllib.parse
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from experiments.claims import calculations, guide, values
-from experiments.claims import judge as ledger
-from experiments.claims.calculations import Calculated
-from experiments.claims.claim import Calculation, Claim, Study, Table, Training
-from experiments.claims.document import (
-    Block,
-    Code,
-    Heading,
-    Image,
-    Items,
-    Link,
-    TableBlock,
-    Text,
+import jinja2
+from mdit_py_plugins.anchors.index import slugify
+
+from experiments.claims import guide
+from experiments.claims.calculations import Calculated, load
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Study,
+    Training,
 )
-from experiments.claims.intervals import interval
+from experiments.claims.intervals import FEWEST, interval
 from experiments.claims.judge import Judgement
-from experiments.claims.rate_search import Found
-from experiments.runs import summary as results
-from experiments.runs.summary import Summary
+from experiments.runs.summary import SMOOTHING, Summary
 
-COMMAND = "python -m experiments reproduce {}"
-FEW = 6  # values that fit into a row
+MARKS = {"holds": "✓", "does not hold": "✗", "not tried": "○"}
+
+Judged = Sequence[tuple[Study, Sequence[Judgement]]]
 
 
-def document(
-    judgements: Sequence[tuple[Study, Sequence[Judgement]]],
-    place: pathlib.Path,
-) -> list[Block]:
+class Rows(NamedTuple):
+    """A table: its head and its rows."""
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def markdown(judged: Judged, place: pathlib.Path, beside: pathlib.Path) -> str:
     """The whole report.
 
     Args:
-      judgements: the claims of every study, judged.
+      judged: the claims of every study, judged.
       place: folder of the tables and figures from which they were judged.
-    """
-    every = [j for _, some in judgements for j in some]
-    blocks: list[Block] = [
-        Heading(1, "What the papers claim, and what became of it"),
-        Text(_total(every, judgements, place)),
-        overview(every),
-        Heading(2, "Which optimizer when"),
-        guide.table(),
-    ]
-    for study, some in judgements:
-        blocks.append(Heading(2, study.title))
-        for judgement in some:
-            blocks += _section(judgement, place / study.name)
-    return blocks
-
-
-def judge(claim: Claim, folder: pathlib.Path) -> Judgement:
-    """Decides on a claim from the tables in the folder of its study.
-
-    Raises:
-      RunError: a table was edited or damaged.
+      beside: folder of the file that it is for; images are linked from there.
     """
 
-    def table(claim_id: str) -> Table | None:
-        calculated = calculations.load(folder, claim_id)
-        return None if calculated is None else calculated.table
+    def figure(study: Study, judgement: Judgement) -> str | None:
+        if judgement.claim.figure is None or judgement.evidence is None:
+            return None
+        image = figure_path(place / study.name, judgement.claim)
+        return relative(image, beside) if image.exists() else None
 
-    return ledger.judge(claim, functools.partial(results.load, folder), table)
-
-
-def overview(judgements: Sequence[Judgement]) -> TableBlock:
-    """One row a claim."""
-    return TableBlock(
-        head=("claim", "what is said", "published", "measured", "verdict"),
-        rows=tuple(
-            (
-                Link(j.claim.id),
-                j.claim.statement,
-                _brief(values.published(j)),
-                _brief(values.measured(j)),
-                str(j.verdict),
-            )
-            for j in judgements
-        ),
+    every = [judgement for _, some in judged for judgement in some]
+    text = _TEMPLATES.get_template("report.md.jinja").render(
+        judgements=every,
+        studies=judged,
+        entries=guide.ENTRIES,
+        runs={s.run: s for judgement in every for s in _runs(judgement)}.values(),
+        calculated={
+            judgement.claim.id: calculation
+            for study, some in judged
+            for judgement in some
+            if judgement.evidence is not None and judgement.evidence.table
+            if (calculation := load(place / study.name, judgement.claim.id))
+        },
+        smoothing=SMOOTHING,
+        figure=figure,
+        numbers=numbers,
+        parts=parts,
+        published=published,
+        runs_of=_runs,
+        seeds=seeds,
+        source_of_rate=_source_of_rate,
+        versions=_versions,
     )
+    return text.rstrip() + "\n"
 
 
-def verdicts(judgements: Sequence[Judgement], page: pathlib.Path) -> TableBlock:
-    """One short row a claim, which leads to its section in the report on this page."""
-    return TableBlock(
-        head=("claim", "what is said", "verdict"),
-        rows=tuple(
-            (Link(j.claim.id, page), j.claim.statement, str(j.verdict))
-            for j in judgements
-        ),
-    )
+def optimizers(page: str) -> str:
+    """The table of optimizers, which leads to the report on this page."""
+    return _tables().optimizers(guide.ENTRIES, page)
+
+
+def table(rows: Rows) -> str:
+    """A table as Markdown."""
+    return _tables().table(*rows)
+
+
+def relative(path: pathlib.Path, beside: pathlib.Path) -> str:
+    """How a page in this folder links to a file."""
+    return urllib.parse.quote(pathlib.Path(os.path.relpath(path, beside)).as_posix())
 
 
 def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
@@ -101,146 +97,146 @@ def figure_path(folder: pathlib.Path, claim: Claim) -> pathlib.Path:
     return folder / f"{claim.figure.name}.png"
 
 
-def _brief(parts: Sequence[str]) -> str:
-    return f"{len(parts)} values" if len(parts) > FEW else "; ".join(parts)
-
-
-def numbers(judgement: Judgement) -> TableBlock:
+def numbers(judgement: Judgement) -> Rows:
     """One row a label: what was measured, and what was published of it."""
     claim, evidence = judgement.claim, judgement.evidence
     assert evidence is not None
+    digits = _digits(claim)
     more = claim.trial.also if isinstance(claim.trial, Training) else ()
-    head = ["", values.quantity(claim)]
+    head = ["optimizer" if evidence.runs else "case", _quantity(claim)]
     if claim.published:
         head += ["published", f"within {claim.tolerance:g}"]
     rows = []
     for label, value in evidence.values.items():
-        row = [label, value.text(values.digits(claim))]
+        row = [label, value.text(digits)]
         if label in claim.published:
             again = "yes" if judgement.reproduced(label) else "no"
-            row += [values.short(claim.published[label], values.digits(claim)), again]
+            row += [_short(claim.published[label], digits), again]
         elif claim.published:
             row += ["", ""]
         for one in more:
             over_seeds = [one.of(summary) for summary in evidence.runs[label]]
             row.append(interval(over_seeds).text(one.digits))
         rows.append(tuple(row))
-    return TableBlock(head=(*head, *(one.name for one in more)), rows=tuple(rows))
+    return Rows((*head, *(one.name for one in more)), tuple(rows))
 
 
-def findings(judgement: Judgement) -> TableBlock:
-    """One row a condition of the rule, with what was found if the claim was tried."""
+def parts(judgement: Judgement) -> Rows:
+    """One row a part of the claim's rule: what it asks for, and what was found."""
     found = {finding.condition.text: finding for finding in judgement.findings}
     rows = []
     for condition in judgement.claim.rule:
         finding = found.get(condition.text)
-        outcome = ("", "not tried")
+        value, met = "", f"{MARKS['not tried']} not tried"
         if finding:
-            outcome = (f"{finding.value:.4g}", "yes" if finding.holds else "no")
-        rows.append((condition.text, *outcome))
-    return TableBlock(head=("the rule", "measured", "met"), rows=tuple(rows))
+            value = f"{finding.value:.4g}"
+            met = "✓ met" if finding.holds else "✗ not met"
+        rows.append((condition.text, value, _allowed(condition), met))
+    return Rows(("what must be true", "measured", "allowed", "met"), tuple(rows))
 
 
-def _section(judgement: Judgement, folder: pathlib.Path) -> list[Block]:
-    claim, evidence = judgement.claim, judgement.evidence
-    blocks: list[Block] = [
-        Heading(3, claim.id),
-        Text(f"{claim.source}: {claim.statement}"),
-        Text(f"Verdict: {judgement.verdict}."),
-        Text(f"Protocol: {claim.protocol}."),
-    ]
-    if evidence is not None:
-        blocks.append(numbers(judgement))
-    elif claim.published:
-        blocks.append(Text(f"Published: {'; '.join(values.published(judgement))}."))
-    blocks.append(findings(judgement))
-    items = _origin(judgement, folder)
-    if evidence is not None:
-        items += [_search(claim, label, f) for label, f in evidence.searches.items()]
-    if items:
-        blocks.append(Items(tuple(items)))
-    blocks.append(Code(COMMAND.format(claim.id)))
-    if claim.figure is not None and evidence is not None:
-        image = figure_path(folder, claim)
-        if image.exists():
-            blocks.append(Image(image, claim.source))
-    return blocks
+def verdict(judgement: Judgement, emphasis: str = "") -> str:
+    """The verdict with its mark, and how many parts of the claim were met.
+
+    Args:
+      judgement: whose verdict.
+      emphasis: put around the word, as Markdown's `**`.
+    """
+    found, told = judgement.verdict, judgement.findings
+    met = sum(finding.holds for finding in told)
+    count = f"{met} of {len(told)} parts met" if len(told) > 1 else ""
+    word = f"{emphasis}{MARKS[found.word]} {found.word}{emphasis}"
+    more = "; ".join(filter(None, (count, found.why)))
+    return f"{word}: {more}" if more else word
 
 
-def _origin(judgement: Judgement, folder: pathlib.Path) -> list[str]:
-    """Where the numbers come from."""
-    if judgement.evidence is None:
-        return []
-    calculated = _calculated(judgement, folder)
-    if calculated is not None:
-        return [
-            f"Calculated in {calculated.seconds:.1f} seconds on "
-            f"{calculated.date[:10]} with {_versions(calculated.versions)}."
-        ]
-    summaries = list(_summaries(judgement).values())
-    hours = sum(s.result.seconds for s in summaries) / 3600
-    took = f"{hours:.1f} hours" if hours >= 1 else f"{60 * hours:.1f} minutes"
-    dates = sorted(s.date[:10] for s in summaries)
-    versions = sorted({_versions(s.versions) for s in summaries})
-    return [
-        f"Runs: {len(summaries)}, trained in {took}, from {dates[0]} to {dates[-1]}, "
-        f"with {'; '.join(versions)}."
-    ]
+def seeds(judgement: Judgement) -> str:
+    """Over how many runs the numbers are means, and what ± is."""
+    assert judgement.evidence is not None
+    counts = sorted({len(runs) for runs in judgement.evidence.runs.values()})
+    if not counts:
+        values = judgement.evidence.values.values()
+        if any(value.half is not None for value in values):
+            return "Calculated: mean of the repetitions ± their 95 % interval."
+        return "Calculated."
+    if counts == [1]:
+        return "One run each, and so no interval."
+    over = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    if counts[-1] < FEWEST:
+        return f"Mean over {over} seeds."
+    return f"Mean over {over} seeds ± the 95 % interval of Student's t."
 
 
-def _calculated(judgement: Judgement, folder: pathlib.Path) -> Calculated | None:
-    if not isinstance(judgement.claim.trial, Calculation):
-        return None
-    return calculations.load(folder, judgement.claim.id)
+def published(claim: Claim) -> list[str]:
+    """The published values, each with its label."""
+    digits = _digits(claim)
+    return [f"{label}: {_short(v, digits)}" for label, v in claim.published.items()]
 
 
-def _summaries(judgement: Judgement) -> Mapping[object, Summary]:
+def _allowed(condition: Condition) -> str:
+    least, greatest = f"{condition.least:z.4g}", f"{condition.greatest:z.4g}"
+    if condition.least == -math.inf:
+        return f"≤ {greatest}"
+    if condition.greatest == math.inf:
+        return f"≥ {least}"
+    return least if least == greatest else f"{least} to {greatest}"
+
+
+def _digits(claim: Claim) -> int:
+    """How many are shown after the point."""
+    trial = claim.trial
+    return trial.digits if isinstance(trial, Calculation) else trial.quantity.digits
+
+
+def _quantity(claim: Claim) -> str:
+    """What the claim's values are."""
+    trial = claim.trial
+    return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
+
+
+def _short(value: float, digits: int) -> str:
+    """A published value has the digits that could be read, not those measured."""
+    return f"{value:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def _cell(text: object) -> str:
+    return str(text).replace("|", "\\|")
+
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(pathlib.Path(__file__).parent),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=jinja2.StrictUndefined,
+)
+_TEMPLATES.filters |= {"cell": _cell, "verdict": verdict, "slug": slugify}
+
+
+def _tables() -> Any:
+    return _TEMPLATES.get_template("tables.md.jinja").module
+
+
+def _runs(judgement: Judgement) -> list[Summary]:
     """All runs behind a judgement, those of searches included, each once."""
     if judgement.evidence is None:
-        return {}
+        return []
     evidence = judgement.evidence
     every = [s for some in evidence.runs.values() for s in some]
     every += [s for found in evidence.searches.values() for s in found.tried.values()]
-    return {summary.run: summary for summary in every}
+    return list({summary.run: summary for summary in every}.values())
 
 
-def _total(
-    every: Sequence[Judgement],
-    judgements: Sequence[tuple[Study, Sequence[Judgement]]],
-    place: pathlib.Path,
-) -> str:
-    summaries = {r: s for j in every for r, s in _summaries(j).items()}
-    calculated = [
-        found
-        for study, some in judgements
-        for judgement in some
-        if judgement.evidence is not None
-        and (found := _calculated(judgement, place / study.name)) is not None
-    ]
-    seconds = sum(s.result.seconds for s in summaries.values())
-    seconds += sum(found.seconds for found in calculated)
-    words = ("holds", "does not hold", "not tried")
-    counts = {word: sum(j.verdict.word == word for j in every) for word in words}
-    return (
-        f"{len(every)} claims: {counts['holds']} hold, {counts['does not hold']} do "
-        f"not hold, {counts['not tried']} were not tried. Drawn from {len(summaries)} "
-        f"training runs and {len(calculated)} calculations, {seconds / 3600:.1f} hours "
-        f"of computing."
-    )
-
-
-def _search(claim: Claim, label: str, found: Found) -> str:
+def _source_of_rate(claim: Claim, label: str) -> str | None:
+    """The label whose search has found the rate of this one, if it had none itself."""
     assert isinstance(claim.trial, Training)
     mine = claim.trial.tuned[label]
     for other, tuned in claim.trial.tuned.items():
         if mine.optimizer and not tuned.optimizer and tuned.search == mine.search:
-            return f"Step size of {label}: {found.best:g}, that of {other}."
-    tried = ", ".join(
-        f"{rate:g}" + ("" if rate in found.scores else " (unstable)")
-        for rate in sorted(found.tried, reverse=True)
-    )
-    return f"Step sizes tried for {label}: {tried}; best {found.best:g}."
+            return other
+    return None
 
 
-def _versions(versions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {version}" for name, version in versions.items())
+def _versions(tried: Sequence[Summary | Calculated]) -> str:
+    """The versions that all of these ran with."""
+    each = {", ".join(f"{n} {v}" for n, v in one.versions.items()) for one in tried}
+    return "; ".join(sorted(each))

@@ -8,11 +8,25 @@ from experiments.claims import intervals
 from experiments.claims.claim import Condition, Evidence, Quantity
 from experiments.claims.intervals import Interval
 
+FINAL_LOSS = Quantity(
+    name="final smoothed training loss, nats", of=lambda summary: summary.final_loss
+)
+TEST_ACCURACY = Quantity(
+    name="test accuracy at the end, %",
+    of=lambda summary: 100 * float(summary.evaluations["test_accuracy"][-1]),
+    digits=2,
+)
+LEARNING_RATE = Quantity(
+    name="learning rate",
+    of=lambda summary: summary.run.optimizer.learning_rate,
+    digits=5,
+)
+
 
 def below(label: str, other: str) -> Condition:
     """The first value is less than the second."""
     return Condition(
-        text=f"{label} below {other}",
+        text=f"{_apart(label, 'below', other)} (difference of the means)",
         measure=lambda e: e.values[label].mean - e.values[other].mean,
         greatest=0.0,
     )
@@ -22,9 +36,13 @@ def surely_below(
     label: str, other: str, quantity: Quantity, margin: float = 0.0
 ) -> Condition:
     """The whole interval of the paired difference is below zero, or a margin."""
+    if margin > 0:
+        said = _apart(label, "above", other, f" by {margin:g} at most")
+    else:
+        said = _apart(label, "below", other, f" by {-margin:g} at least" * (margin < 0))
     return Condition(
-        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
-        f"at most {margin:zg}",
+        text=f"{said} ({quantity.name}: upper end of the 95 % interval of the "
+        "difference)",
         measure=lambda e: _end(paired(e, label, other, quantity), 1),
         greatest=margin,
     )
@@ -33,8 +51,8 @@ def surely_below(
 def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly above zero."""
     return Condition(
-        text=f"{quantity.name}, {label} less {other}: lower end of the 95 % interval "
-        f"at most 0",
+        text=f"{_apart(label, 'not clearly above', other)} ({quantity.name}: lower end "
+        "of the 95 % interval of the difference)",
         measure=lambda e: _end(paired(e, label, other, quantity), -1),
         greatest=0.0,
     )
@@ -43,8 +61,8 @@ def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
 def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly below zero."""
     return Condition(
-        text=f"{quantity.name}, {label} less {other}: upper end of the 95 % interval "
-        f"at least 0",
+        text=f"{_apart(label, 'not clearly below', other)} ({quantity.name}: upper end "
+        "of the 95 % interval of the difference)",
         measure=lambda e: _end(paired(e, label, other, quantity), 1),
         least=0.0,
     )
@@ -52,8 +70,12 @@ def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
 
 def at_least(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The mean of the paired difference is no less than the margin."""
+    if margin < 0:
+        said = _apart(label, "below", other, f" by {-margin:g} at most")
+    else:
+        said = _apart(label, "above", other, f" by {margin:g} at least" * (margin > 0))
     return Condition(
-        text=f"{quantity.name}, {label} less {other}: at least {margin:g}",
+        text=f"{said} ({quantity.name}: mean difference)",
         measure=lambda e: paired(e, label, other, quantity).mean,
         least=margin,
     )
@@ -62,7 +84,8 @@ def at_least(label: str, other: str, quantity: Quantity, margin: float) -> Condi
 def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The means over the seeds differ by no more than the margin."""
     return Condition(
-        text=f"{quantity.name}, {label} less {other}: within {margin:g} of 0",
+        text=f"{_apart(label, f'within {margin:g} of', other)} ({quantity.name}: mean "
+        "difference)",
         measure=lambda e: paired(e, label, other, quantity).mean,
         least=-margin,
         greatest=margin,
@@ -100,3 +123,9 @@ def _end(difference: Interval, side: int) -> float:
     if difference.half is None:
         return float("nan")
     return difference.mean + side * difference.half
+
+
+def _apart(label: str, how: str, other: str, far: str = "") -> str:
+    """How two labels lie; a comma inside of one would tear the sentence apart."""
+    first, second = (f"“{one}”" if "," in one else one for one in (label, other))
+    return f"{first} {how} {second}{far}"

@@ -1,1 +1,1 @@
-"""One module a command, with what it does; `options.py` has what it can be told."""
+"""One module a command: what it can be told, and what it does."""

@@ -1,29 +1,60 @@
 """`compare`: several optimizers on the same network and seeds, as a table."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
 from rich.table import Table
+from tyro.conf import Positional, arg
 
 from experiments.claims import intervals
-from experiments.commands import options, session
+from experiments.commands.train import (
+    AllSettings,
+    AnyPlace,
+    Place,
+    Settings,
+    exit_code,
+    runs_of,
+    terminal,
+    train,
+)
 from experiments.errors import ConfigError
-from experiments.runs import spelling
+from experiments.runs import names
 from experiments.runs.summary import Summary
 
 
-def run(options: options.Compare) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Compare:
+    """Trains several optimizers on the same network and seeds and prints a table.
+
+    Example: python -m experiments compare mas adam sgd --seeds 5
+
+    Attributes:
+      optimizers: their names (see: list optimizers), or with options as in
+        adam,learning_rate=0.01,b1=0.5.
+    """
+
+    optimizers: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="OPTIMIZER ...", help_behavior_hint="(required)"),
+    ]
+    settings: AllSettings = dataclasses.field(default_factory=Settings)
+    place: AnyPlace = dataclasses.field(default_factory=Place)
+
+
+def run(options: Compare) -> int:
     """Trains and prints; the exit code tells whether a run diverged."""
     if not options.optimizers:
         raise ConfigError(
             "compare needs one optimizer at least, as in: compare mas adam."
         )
-    rows = {word: session.runs(word, options.settings) for word in options.optimizers}
+    rows = {word: runs_of(word, options.settings) for word in options.optimizers}
     runs = [run for row in rows.values() for run in row]
-    console = session.console()
-    summaries = session.train(runs, options.place, console)
+    console = terminal()
+    summaries = train(runs, options.place, console)
     by_run = dict(zip(runs, summaries, strict=True))
     console.print(_table({w: [by_run[r] for r in row] for w, row in rows.items()}))
-    return session.exit_code(summaries)
+    return exit_code(summaries)
 
 
 def _table(rows: Mapping[str, Sequence[Summary]]) -> Table:
@@ -43,7 +74,7 @@ def _table(rows: Mapping[str, Sequence[Summary]]) -> Table:
         whole = [s for s in summaries if s.result.status == "finished"]
         diverged = len(summaries) - len(whole)
         table.add_row(
-            spelling.spell(summaries[0].run.optimizer),
+            names.spell(summaries[0].run.optimizer),
             f"{len(whole)}" + (f", {diverged} diverged" if diverged else ""),
             _cell(whole, lambda s: s.final_loss),
             _cell(whole, lambda s: s.result.metrics["train_loss"]),

@@ -1,12 +1,33 @@
 """`explore`: the trajectory explorer as a page."""
 
-from experiments.commands import options, session
-from experiments.explorer import server
+import dataclasses
+
+from experiments.commands.train import terminal
 
 
-def run(options: options.Explore) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explore:
+    """Opens the trajectory explorer: optimizers on surfaces, in the browser.
+
+    Example: python -m experiments explore
+
+    Attributes:
+      port: where the page is served.
+      host: who can see it: this machine alone, or another address to listen at, as
+        0.0.0.0 for everyone who reaches this machine.
+      browser: open the page.
+    """
+
+    port: int = 5006
+    host: str = "127.0.0.1"
+    browser: bool = True
+
+
+def run(options: Explore) -> int:
     """Serves until Ctrl-C."""
-    console = session.console()
+    from experiments.explorer import server
+
+    console = terminal()
 
     def ready(address: str) -> None:
         console.print(f"The explorer is at {address} until Ctrl-C.", soft_wrap=True)

@@ -1,32 +1,122 @@
-"""`list`: the stored runs."""
+"""`list`: the stored runs, and what other commands can be asked for by name."""
+
+import dataclasses
+import functools
+import inspect
+import pathlib
+import re
+from collections.abc import Callable
+from typing import Literal
 
 from rich.table import Table
+from tyro.conf import Positional
 
-from experiments.commands import options, session
-from experiments.runs import spelling
+from experiments.claims.report import verdict
+from experiments.commands.report import RESULTS, judge
+from experiments.commands.train import stored_runs, terminal
+from experiments.runs import names
 from experiments.runs.store import Store
 
 
-def run(options: options.List) -> int:
-    """Prints a line a run."""
-    console = session.console()
-    entries = Store(options.runs).list()
-    if not entries:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class List:
+    """Lists the stored runs, or what there is to train, to train on and to reproduce.
+
+    Example: python -m experiments list claims
+
+    Attributes:
+      what: runs, and how far they have come; claims, with their verdicts from the
+        results that come with the code; or the names of optimizers, networks and
+        datasets.
+      runs: folder of the stored runs ($OPTAX_SIGN_RUNS sets the default).
+    """
+
+    what: Positional[
+        Literal["runs", "claims", "optimizers", "networks", "datasets"]
+    ] = "runs"
+    runs: pathlib.Path = dataclasses.field(default_factory=stored_runs)
+
+
+def run(options: List) -> int:
+    """Prints a line each."""
+    tables = {
+        "runs": functools.partial(_runs, options.runs),
+        "claims": _claims,
+        "optimizers": _optimizers,
+        "networks": _networks,
+        "datasets": _datasets,
+    }
+    table, console = tables[options.what](), terminal()
+    if table.rows:
+        console.print(table)
+    else:
         console.print(f"No runs are stored in {options.runs}.", soft_wrap=True)
-        return 0
-    table = Table()
-    for head in ("run", "network", "optimizer", "seed", "status", "test accuracy"):
-        table.add_column(head, overflow="fold")
-    for entry in entries:
+    return 0
+
+
+def _runs(folder: pathlib.Path) -> Table:
+    table = _table("run", "network", "optimizer", "seed", "status", "test accuracy")
+    for entry in Store(folder).list():
         run, result = entry.run, entry.result
         accuracy = result.metrics.get("test_accuracy") if result else None
         table.add_row(
             entry.folder.name,
             run.model if run else "",
-            spelling.spell(run.optimizer) if run else "",
+            names.spell(run.optimizer) if run else "",
             str(run.seed) if run else "",
             f"{entry.status} {entry.detail}",
             "" if accuracy is None else f"{accuracy:.2%}",
         )
-    console.print(table)
-    return 0
+    return table
+
+
+def _claims() -> Table:
+    table = _table("claim", "what is said", "verdict")
+    for _, judgements in judge(RESULTS):
+        for judgement in judgements:
+            claim = judgement.claim
+            table.add_row(claim.id, claim.statement, verdict(judgement))
+    return table
+
+
+def _optimizers() -> Table:
+    from experiments.training import optimizers
+
+    table = _table("optimizer", "default rate", "what it is")
+    for name, row in optimizers.OPTIMIZERS.items():
+        table.add_row(name, f"{row.rate:g}", _first_line(row.make))
+    return table
+
+
+def _networks() -> Table:
+    from experiments.networks import catalogue
+
+    table = _table("network", "what it is")
+    for name, make in catalogue.NETWORKS.items():
+        table.add_row(name, _first_line(make))
+    return table
+
+
+def _datasets() -> Table:
+    from experiments.data import datasets
+
+    table = _table("data set", "what it is")
+    for name, source in datasets.DATASETS.items():
+        table.add_row(name, _first_line(source.load))
+    return table
+
+
+def _table(*heads: str) -> Table:
+    table = Table()
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
+def _first_line(made: Callable) -> str:
+    """What a function or class says of itself in its first line."""
+    if isinstance(made, functools.partial):
+        given = ", ".join(f"{name}={value}" for name, value in made.keywords.items())
+        return f"{_first_line(made.func).removesuffix('.')}; {given}."
+    line = (inspect.getdoc(made) or "").partition("\n")[0]
+    return re.sub(":[a-z]+:`(.*?)`", r"\1", line)  # Sphinx's way to refer to a name

@@ -4,19 +4,24 @@
 """
 
 import contextlib
-import importlib
 import io
 import itertools
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tyro import extras
 
-from experiments.commands import options
-from experiments.errors import ConfigError, unknown
+from experiments.commands import bench, compare, explore, list, report, reproduce, train
+from experiments.errors import (
+    ConfigError,
+    DataError,
+    OutputError,
+    RunError,
+    unknown,
+)
 
 PROGRAM = "python -m experiments"
 
@@ -26,15 +31,15 @@ DESCRIPTION = (
     "was interrupted goes on where it stopped when the same command is given again."
 )
 
-# Each has a module of the same name beside this one, with a function `run`.
-COMMANDS: dict[str, Any] = {
-    "train": options.Train,
-    "reproduce": options.Reproduce,
-    "compare": options.Compare,
-    "list": options.List,
-    "report": options.Report,
-    "explore": options.Explore,
-    "bench": options.Bench,
+# What each can be told, and what does it.
+COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
+    "train": (train.Train, train.run),
+    "reproduce": (reproduce.Reproduce, reproduce.run),
+    "compare": (compare.Compare, compare.run),
+    "list": (list.List, list.run),
+    "report": (report.Report, report.run),
+    "explore": (explore.Explore, explore.run),
+    "bench": (bench.Bench, bench.run),
 }
 
 
@@ -57,25 +62,20 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         if not name.startswith("-") and name not in COMMANDS:
             raise unknown("command", name, COMMANDS)
-        chosen = _parse([name, *arguments[1:]])
-    except ConfigError as error:
-        return _refuse(error)
-    # After the command line has been read: these load NumPy.
-    from experiments.errors import DataError, OutputError, RunError
-
-    try:
-        command = importlib.import_module(f"experiments.commands.{name}")
-        return command.run(chosen)
+        options = _parse([name, *arguments[1:]])
+        _, run = COMMANDS[name]
+        return run(options)
     except (ConfigError, DataError, OutputError, RunError) as error:
         return _refuse(error)
 
 
-def _parse(arguments: list[str]) -> Any:
+def _parse(arguments: Sequence[str]) -> Any:
     box = io.StringIO()
+    options: dict[str, Callable[..., Any]] = {n: o for n, (o, _) in COMMANDS.items()}
     try:
         with contextlib.redirect_stderr(box):
             return extras.subcommand_cli_from_dict(
-                COMMANDS, prog=PROGRAM, description=DESCRIPTION, args=arguments
+                options, prog=PROGRAM, description=DESCRIPTION, args=arguments
             )
     except SystemExit as end:
         if not end.code:  # help was asked for

@@ -1,23 +1,47 @@
 """`report`: the ledger, from the tables of results alone."""
 
+import dataclasses
 import pathlib
 import sys
-from collections.abc import Mapping
+from typing import Annotated
 
-from experiments.claims import document, guide, report
+from tyro.conf import arg
+
+from experiments.claims import report
 from experiments.claims.claim import Study
-from experiments.claims.document import TableBlock
-from experiments.claims.judge import Judgement
-from experiments.commands import options
+from experiments.claims.judge import Judgement, judge_stored
+from experiments.commands.train import Path
 from experiments.errors import ConfigError
-from experiments.runs import outputs
-from experiments.studies import catalogue
+from experiments.runs import files
 
-# Around a table in a file that has more to say.
-BEGIN, END = "<!-- {} -->", "<!-- end of {} -->"
+# The results that come with the code.
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
+
+# Around the table of optimizers in a file that has more to say.
+BEGIN, END = "<!-- optimizers -->", "<!-- end of optimizers -->"
 
 
-def run(options: options.Report) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Writes the ledger: every claim, what was measured, and the verdict.
+
+    Example: python -m experiments report --output report.html
+
+    Attributes:
+      results: folder of tables of results, as `reproduce` writes them (default: those
+        that come with the code).
+      output: file for the report, one page of HTML if it ends in .html, else Markdown;
+        without it the report is printed.
+      tables: file, as README.md, whose table of optimizers is brought up to date;
+        comments around it tell where it is. It leads to the output.
+    """
+
+    results: Annotated[pathlib.Path, arg(help_behavior_hint="")] = RESULTS
+    output: Path = None
+    tables: Path = None
+
+
+def run(options: Report) -> int:
     """Judges all claims and writes the report."""
     if not options.results.is_dir():
         raise ConfigError(
@@ -31,50 +55,44 @@ def run(options: options.Report) -> int:
         raise ConfigError(
             f"tables must come with an output to lead to, got {options.tables} alone."
         )
-    judgements = judge(options.results)
-    blocks = report.document(judgements, options.results)
+    judged = judge(options.results)
     if options.output is None:
-        sys.stdout.write(document.to_markdown(blocks, pathlib.Path()))
+        sys.stdout.write(report.markdown(judged, options.results, pathlib.Path()))
         return 0
-    if suffix == ".html":
-        texts = {options.output: document.to_html(blocks)}
-    else:
-        texts = {options.output: document.to_markdown(blocks, options.output.parent)}
+    folder = options.output.parent
+    text = report.markdown(judged, options.results, folder)
+    from experiments.claims import page
+
+    texts = {options.output: page.page(text, folder) if suffix == ".html" else text}
     if options.tables is not None:
-        every = [j for _, some in judgements for j in some]
-        tables = {
-            "optimizers": guide.table(options.output),
-            "verdicts": report.verdicts(every, options.output),
-        }
-        texts[options.tables] = _with_tables(options.tables, tables)
+        link = report.relative(options.output, options.tables.parent)
+        texts[options.tables] = _with_table(options.tables, report.optimizers(link))
     for path, text in texts.items():
-        outputs.write(path, text.encode())
+        files.write_output(path, text.encode())
     return 0
 
 
 def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
     """All claims of all studies, from the tables in this folder."""
+    from experiments.studies import catalogue
+
     return [
-        (study, [report.judge(claim, results / study.name) for claim in study.claims])
+        (study, [judge_stored(claim, results / study.name) for claim in study.claims])
         for study in catalogue.STUDIES
     ]
 
 
-def _with_tables(path: pathlib.Path, tables: Mapping[str, TableBlock]) -> str:
-    """The text of a file with these tables in the place of earlier ones."""
+def _with_table(path: pathlib.Path, table: str) -> str:
+    """The text of a file with this table in the place of an earlier one."""
     try:
         text = path.read_bytes().decode()
     except (OSError, UnicodeDecodeError):
         text = ""
-    for name, table in tables.items():
-        begin, end = BEGIN.format(name), END.format(name)
-        before, begun, rest = text.partition(begin)
-        _, ended, after = rest.partition(end)
-        if not begun or not ended:
-            raise ConfigError(
-                f"tables must be an existing text file with {begin!r} and then "
-                f"{end!r}, got {path}."
-            )
-        rows = document.to_markdown([table], path.parent)
-        text = f"{before}{begin}\n{rows}{end}{after}"
-    return text
+    before, begun, rest = text.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not begun or not ended:
+        raise ConfigError(
+            f"tables must be an existing text file with {BEGIN!r} and then {END!r}, "
+            f"got {path}."
+        )
+    return f"{before}{BEGIN}\n{table}{END}{after}"

@@ -1,33 +1,60 @@
 """`reproduce`: the runs, calculations, figures and verdicts of claims."""
 
+import dataclasses
 import functools
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Annotated
 
 from rich.console import Console
+from rich.table import Table
+from tyro.conf import Positional, arg
 
 from experiments import environment
-from experiments.claims import calculations, figures, judge, report
+from experiments.claims import calculations, judge, report
 from experiments.claims.claim import Calculation, Claim, Study, Training
-from experiments.claims.judge import Judgement
-from experiments.commands import options, session, verdicts
-from experiments.runs import outputs
+from experiments.claims.judge import Judgement, judge_stored
+from experiments.commands.train import AnyPlace, Path, Place, exit_code, terminal, train
+from experiments.runs import files
 from experiments.runs import summary as results
 from experiments.runs.config import Run
 from experiments.runs.summary import Summary
-from experiments.studies import catalogue
 
 Chosen = Sequence[tuple[Study, Claim]]
 
 
-def run(options: options.Reproduce) -> int:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Reproduce:
+    """Tries claims of the papers: trains what is missing, draws the figure, decides.
+
+    Example: python -m experiments reproduce mas-1
+
+    Attributes:
+      claims: as mas-1 (see: list claims), or a whole study as mas, or all.
+      output: folder for figures and tables of results (default: results in the folder
+        of the runs); a run whose table is there is not trained again.
+    """
+
+    claims: Annotated[
+        Positional[tuple[str, ...]],
+        arg(metavar="CLAIM ...", help_behavior_hint="(required)"),
+    ]
+    output: Path = None
+    place: AnyPlace = dataclasses.field(default_factory=Place)
+
+
+def run(options: Reproduce) -> int:
     """Trains, calculates, draws, prints; the exit code tells whether a run diverged."""
+    from experiments.studies import catalogue
+
     chosen = catalogue.select(options.claims)
     output = options.output or options.place.runs / "results"
-    outputs.check(output)
-    console = session.console()
+    files.check_room(output)
+    console = terminal()
     for study, claim in chosen:
-        _load(study, claim, output)  # what was edited is refused before any work
+        judge_stored(
+            claim, output / study.name
+        )  # what was edited is refused before any work
     for study, claim in catalogue.left_out(options.claims):
         console.print(
             f"{claim.id} of {study.name} is left out ({claim.costly}); ask for it by "
@@ -38,18 +65,14 @@ def run(options: options.Reproduce) -> int:
     _calculate(chosen, output, console)
     summaries: dict[Run, Summary] = {}
     for study, claim in chosen:
-        judgement = _load(study, claim, output)
-        verdicts.show(console, judgement)
+        judgement = judge_stored(claim, output / study.name)
+        _show(console, judgement)
         if path := _draw(judgement, output / study.name):
             console.print(f"Figure: {path}", soft_wrap=True)
         if judgement.evidence is not None:
             runs = judgement.evidence.runs
             summaries |= {s.run: s for some in runs.values() for s in some}
-    return session.exit_code(list(summaries.values()))
-
-
-def _load(study: Study, claim: Claim, output: pathlib.Path) -> Judgement:
-    return report.judge(claim, output / study.name)
+    return exit_code(list(summaries.values()))
 
 
 def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:
@@ -60,12 +83,12 @@ def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:
         if calculations.load(folder, claim.id) is None:
             console.print(f"Calculating {claim.id}.")
             environment.prepare()
-            found = calculations.calculate(claim.trial)
-            calculations.save(folder, claim.id, found)
+            found = calculations.calculate(claim.id, claim.trial)
+            calculations.save(folder, found)
 
 
 def _train(
-    chosen: Chosen, output: pathlib.Path, place: options.Place, console: Console
+    chosen: Chosen, output: pathlib.Path, place: Place, console: Console
 ) -> None:
     """Trains what is missing; searches bring forth new runs until all are known."""
     trainings = [
@@ -94,7 +117,7 @@ def _train(
         if not missing:
             return
         keep = functools.partial(_keep, folders)
-        session.train(list(missing), place, console, keep, most)
+        train(list(missing), place, console, keep, most)
 
 
 def _keep(folders: Mapping[Run, set[pathlib.Path]], summary: Summary) -> None:
@@ -149,6 +172,44 @@ def _draw(judgement: Judgement, folder: pathlib.Path) -> pathlib.Path | None:
     claim, evidence = judgement.claim, judgement.evidence
     if claim.figure is None or evidence is None:
         return None
+    from experiments.claims import figures
+
     path = report.figure_path(folder, claim)
-    outputs.write(path, figures.png(claim.figure.draw(evidence)))
+    files.write_output(path, figures.png(claim.figure.draw(evidence)))
     return path
+
+
+def _show(console: Console, judgement: Judgement) -> None:
+    """Prints a claim, what was measured, and the verdict."""
+    claim = judgement.claim
+    console.print()
+    console.print(f"{claim.id} ({claim.source}): {claim.statement}", soft_wrap=True)
+    if judgement.evidence is not None:
+        console.print(_numbers(judgement))
+    for text, value, allowed, met in report.parts(judgement).rows:
+        said = f"{value}, allowed {allowed}" if value else f"allowed {allowed}"
+        console.print(f"  {met}: {text}: {said}", soft_wrap=True)
+    console.print(f"Verdict: {judgement.verdict}", soft_wrap=True)
+
+
+def _numbers(judgement: Judgement) -> Table:
+    """The numbers of the report and, of runs, what they cost."""
+    evidence = judgement.evidence
+    assert evidence is not None
+    numbers = report.numbers(judgement)
+    costs = ("state, bytes", "a weight", "seconds") if evidence.runs else ()
+    table = Table("")
+    for head in (*numbers.head[1:], *costs):
+        table.add_column(head, justify="right")
+    for label, row in zip(evidence.values, numbers.rows, strict=True):
+        cost = _cost(evidence.runs[label]) if evidence.runs else ()
+        table.add_row(*map(str, row), *cost)
+    return table
+
+
+def _cost(summaries: Sequence[Summary]) -> tuple[str, str, str]:
+    return (
+        f"{summaries[0].result.state_bytes:,}",
+        f"{summaries[0].bytes_per_weight:.2f}",
+        f"{sum(s.result.seconds for s in summaries):.1f}",
+    )

@@ -1,10 +1,216 @@
-"""`train`: one optimizer, one seed or several."""
+"""`train`: one optimizer, one seed or several; and the training of other commands.
 
-from experiments.commands import options, session
+Nothing is checked in the options of a command but types: tyro would wrap the message
+into its own.
+"""
+
+import collections
+import dataclasses
+import functools
+import os
+import pathlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+from rich.console import Console
+from tyro.conf import arg
+
+from experiments import environment
+from experiments.errors import ConfigError
+from experiments.runs import config, names
+from experiments.runs.store import Result, Store
+from experiments.runs.summary import Summary, summarize
+
+# Options without which something is done that no value stands for.
+Number = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
+Path = Annotated[pathlib.Path | None, arg(metavar="PATH", help_behavior_hint="")]
+
+# Where there is no terminal to fit, wide enough for every table.
+WIDTH = 140
+
+# The length of a run for which the user gave none.
+EPOCHS = 5
 
 
-def run(options: options.Train) -> int:
+def stored_runs() -> pathlib.Path:
+    """Where runs are stored if the user names no other place."""
+    return pathlib.Path(os.environ.get("OPTAX_SIGN_RUNS") or "runs")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where runs are stored, data is found and training takes place.
+
+    Attributes:
+      runs: folder of the stored runs ($OPTAX_SIGN_RUNS sets the default).
+      data_dir: folder with the data set's files as published, for a machine that cannot
+        download them.
+      devices: CPU devices to lay seeds over (default: one a seed, up to one a core).
+    """
+
+    runs: pathlib.Path = dataclasses.field(default_factory=stored_runs)
+    data_dir: Path = None
+    devices: Number = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings(config.Settings):
+    """The runs, apart from their optimizer.
+
+    Attributes:
+      epochs: passes over the training set (default: 5).
+      steps: length in steps, in place of epochs.
+      seeds: how many runs, which differ in initial weights and shuffling.
+      first_seed: seed of the first of them.
+      schedule: of the learning rate, one of constant, cosine (to zero) and step.
+      boundaries: with the schedule step, the fractions of the run at which the rate is
+        multiplied by the factor.
+      factor: with the schedule step, what it is multiplied by.
+    """
+
+    epochs: Number = None
+    steps: Number = None
+    seeds: int = 1
+    first_seed: int = 0
+    schedule: str = "constant"
+    boundaries: Annotated[
+        tuple[float, ...], arg(metavar="FLOAT ...", help_behavior_hint="")
+    ] = ()
+    factor: float = config.Schedule.factor
+
+
+# Without a name, the options of these are not prefixed with one.
+AllSettings = Annotated[Settings, arg(name="")]
+AnyPlace = Annotated[Place, arg(name="")]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Train:
+    """Trains a network with one optimizer and stores the runs.
+
+    Example: python -m experiments train --optimizer mas --seeds 3
+
+    Attributes:
+      optimizer: its name (see: list optimizers), or with options as in
+        adam,learning_rate=0.01,b1=0.5.
+    """
+
+    optimizer: str = "mas"
+    settings: AllSettings = dataclasses.field(default_factory=Settings)
+    place: AnyPlace = dataclasses.field(default_factory=Place)
+
+
+def run(options: Train) -> int:
     """Trains; the exit code tells whether a run diverged."""
-    runs = session.runs(options.optimizer, options.settings)
-    summaries = session.train(runs, options.place, session.console())
-    return session.exit_code(summaries)
+    runs = runs_of(options.optimizer, options.settings)
+    return exit_code(train(runs, options.place, terminal()))
+
+
+def terminal() -> Console:
+    """The user's terminal, or the file that stands in its place."""
+    width = None if sys.stdout.isatty() else WIDTH
+    return Console(highlight=False, markup=False, width=width)
+
+
+def check_count(name: str, value: int) -> None:
+    """Rejects a number of things that leaves none.
+
+    Raises:
+      ConfigError: it is below one.
+    """
+    if value < 1:
+        raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
+
+
+def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
+    """One run a seed of the optimizer that is spelled so.
+
+    Raises:
+      ConfigError: one of the settings is not allowed.
+    """
+    from experiments.training import optimizers  # which imports JAX
+
+    check_count("seeds", settings.seeds)
+    schedule = config.Schedule(
+        name=settings.schedule,
+        boundaries=settings.boundaries,
+        factor=settings.factor,
+    )
+    fields = [field.name for field in dataclasses.fields(config.Settings)]
+    shared = {name: getattr(settings, name) for name in fields}
+    if settings.epochs is None and settings.steps is None:
+        shared["epochs"] = EPOCHS
+    first = settings.first_seed
+    return tuple(
+        config.Run(optimizer=optimizers.parse(optimizer, schedule), seed=seed, **shared)
+        for seed in range(first, first + settings.seeds)
+    )
+
+
+def train(
+    runs: Sequence[config.Run],
+    place: Place,
+    console: Console,
+    on_summary: Callable[[Summary], None] = lambda summary: None,
+    side_by_side: int = 1,
+) -> list[Summary]:
+    """Trains those of the runs that have not ended, and summarizes all of them.
+
+    Args:
+      runs: any runs.
+      place: where.
+      console: where progress is shown.
+      on_summary: called with each run as soon as it has ended.
+      side_by_side: the most seeds that later calls of this process will bring, which
+        can have no more devices than this one.
+
+    Returns:
+      The summaries, in the order of the runs.
+    """
+    check_count("devices", 1 if place.devices is None else place.devices)
+    seeds = collections.Counter(names.group_key(run) for run in dict.fromkeys(runs))
+    most = max(side_by_side, *seeds.values())
+    environment.prepare(place.devices or min(most, os.cpu_count() or 1))
+    # Only now: they load JAX, which reads what has just been prepared.
+    import jax
+
+    from experiments.data import datasets
+    from experiments.training import learner
+    from experiments.training import train as training
+    from experiments.training.progress import Watch
+
+    load = functools.cache(lambda name: datasets.load(name, place.data_dir))
+    store = Store(place.runs.absolute())  # as orbax wants it
+
+    @functools.cache
+    def weights(model: str, dataset: str) -> int:
+        run = next(r for r in runs if (r.model, r.dataset) == (model, dataset))
+        params = learner.Learner(run, load(dataset)).abstract.params
+        return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+    def summary(run: config.Run) -> Summary:
+        return summarize(store, run, weights(run.model, run.dataset))
+
+    def on_end(run: config.Run, result: Result) -> None:
+        on_summary(summary(run))
+
+    with Watch(console, store, runs, on_end) as watch:
+        training.train(runs, store, data_dir=place.data_dir, on_progress=watch)
+    return [summary(run) for run in runs]
+
+
+def exit_code(summaries: Sequence[Summary]) -> int:
+    """1 if a run diverged, with a sentence that says which, else 0."""
+    diverged = [s for s in summaries if s.result.status == "diverged"]
+    if not diverged:
+        return 0
+    told = "; ".join(
+        f"{names.name_of(s.run)} at step {s.result.steps}" for s in diverged
+    )
+    print(
+        f"The loss stopped being finite, so these runs ended early, which a smaller "
+        f"learning rate may prevent: {told}.",
+        file=sys.stderr,
+    )
+    return 1

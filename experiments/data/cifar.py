@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import downloads, tfds_files
+from experiments.data import tfds_files
 from experiments.errors import DataError
 
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -49,19 +49,7 @@ class Cifar10(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     }
 
     def _info(self) -> tfds.core.DatasetInfo:
-        label = tfds.features.ClassLabel(num_classes=self.classes)
-        return tfds.core.DatasetInfo(
-            builder=self,
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Tensor(shape=(32, 32, 3), dtype=np.uint8),
-                    "label": label,
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage=HOMEPAGE,
-            disable_shuffling=True,
-        )
+        return tfds_files.info(self, (32, 32, 3), self.classes, HOMEPAGE)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         path = dl_manager.download(URLS[self.archive])
@@ -94,6 +82,9 @@ class Cifar100(Cifar10, skip_registration=True):
     }
 
 
+KINDS = {kind.name: kind for kind in (Cifar10, Cifar100)}
+
+
 def build(
     kind: type[Cifar10], building: Path, earlier: Path, data_dir: Path | None
 ) -> Mapping[str, np.ndarray]:
@@ -117,8 +108,7 @@ def build(
         _adopt(kept, raw)
     else:
         _download(kind.archive, raw)
-    builder = kind(data_dir=building / "tfds", file_format="array_record")
-    return tfds_files.prepare(builder, raw)
+    return tfds_files.prepare(kind, building)
 
 
 def _adopt(given: Path, raw: Path) -> None:
@@ -128,13 +118,14 @@ def _adopt(given: Path, raw: Path) -> None:
         raise DataError(
             f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."
         ) from error
-    downloads.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
+    tfds_files.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
 
 
 def _download(archive: str, raw: Path) -> None:
     with tempfile.TemporaryDirectory(dir=raw.parent) as scratch:
         try:
-            downloads.download({archive: URLS[archive]}, CHECKSUMS, Path(scratch))
+            url = URLS[archive]
+            tfds_files.download({url: CHECKSUMS[url]}, Path(scratch))
         except DataError as error:
             raise DataError(
                 f"The archive {archive} could not be obtained ({error}): connect to "

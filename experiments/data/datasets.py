@@ -1,20 +1,20 @@
 """Data sets by name, as NumPy arrays.
 
-Adding one: a function from `data_dir` to a `Dataset`, and its line in `DATASETS`.
+Adding one: a function from `data_dir` to its four arrays, and its row in `DATASETS`.
 """
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from experiments.data import cache, war_and_peace
-from experiments.errors import DataError, unknown
+from experiments.errors import unknown
 
-__all__ = ["DATASETS", "DataError", "Dataset", "Kind", "load"]
-
+Arrays = Mapping[str, np.ndarray]
 Kind = Literal["scaled", "standardized", "characters"]
 
 
@@ -32,7 +32,7 @@ class Dataset:
       test_labels: int32 [M] or [M, length].
       num_classes: number of distinct labels.
       kind: what the inputs are: "characters", or pixels, which networks get "scaled" to
-        [0, 1] or "standardized" in every image; `inputs.prepare` does it.
+        [0, 1] or "standardized" in every image; `preprocessing.prepare` does it.
     """
 
     name: str
@@ -40,6 +40,20 @@ class Dataset:
     train_labels: np.ndarray
     test_inputs: np.ndarray
     test_labels: np.ndarray
+    num_classes: int
+    kind: Kind = "scaled"
+
+
+class Source(NamedTuple):
+    """A data set before it is loaded: a row of `DATASETS`.
+
+    Attributes:
+      load: makes the four arrays of a `Dataset`, by name, from `data_dir`.
+      num_classes: number of distinct labels.
+      kind: what the inputs are, see `Dataset`.
+    """
+
+    load: Callable[[Path | None], Arrays]
     num_classes: int
     kind: Kind = "scaled"
 
@@ -58,63 +72,59 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     """
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
-    return DATASETS[name](data_dir)
+    source = DATASETS[name]
+    return Dataset(
+        name=name,
+        num_classes=source.num_classes,
+        kind=source.kind,
+        **source.load(data_dir),
+    )
 
 
-_IMAGES = ("train_images", "train_labels", "test_images", "test_labels")
+def _fashion_mnist(data_dir: Path | None) -> Arrays:
+    """Grey images of clothes, 28 x 28."""
 
-
-def _fashion_mnist(data_dir: Path | None) -> Dataset:
-    def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
+    def build(building: Path, earlier: Path) -> Arrays:
         # Not imported above: TFDS takes longer to import than the cache to read.
         from experiments.data import fashion_mnist
 
         return fashion_mnist.build(building, earlier, data_dir)
 
     # Archives 30, records 75, arrays 55, and room to unpack.
-    arrays = cache.load("fashion_mnist", _IMAGES, build, needs=200 << 20)
-    return _of_images("fashion_mnist", arrays, 10, "scaled")
+    return _images("fashion_mnist", build, needs=200 << 20)
 
 
-def _cifar(name: str, classes: int, data_dir: Path | None) -> Dataset:
-    def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
+def _cifar(data_dir: Path | None, name: str) -> Arrays:
+    """Photographs in colour, 32 x 32."""
+
+    def build(building: Path, earlier: Path) -> Arrays:
         from experiments.data import cifar  # which imports TFDS
 
-        kind = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}[name]
-        return cifar.build(kind, building, earlier, data_dir)
+        return cifar.build(cifar.KINDS[name], building, earlier, data_dir)
 
     # The archive 170, records 190, arrays 185, and room to unpack.
-    arrays = cache.load(name, _IMAGES, build, needs=800 << 20)
-    return _of_images(name, arrays, classes, "standardized")
+    return _images(name, build, needs=800 << 20)
 
 
-def _of_images(
-    name: str, arrays: Mapping[str, np.ndarray], classes: int, kind: Kind
-) -> Dataset:
-    return Dataset(
-        name=name,
-        train_inputs=arrays["train_images"],
-        train_labels=arrays["train_labels"],
-        test_inputs=arrays["test_images"],
-        test_labels=arrays["test_labels"],
-        num_classes=classes,
-        kind=kind,
-    )
+def _images(name: str, build: cache.Build, needs: int) -> Arrays:
+    names = ("train_images", "train_labels", "test_images", "test_labels")
+    arrays = cache.load(name, names, build, needs)
+    return {key.replace("images", "inputs"): array for key, array in arrays.items()}
 
 
-def _war_and_peace(data_dir: Path | None) -> Dataset:
-    def build(building: Path, earlier: Path) -> Mapping[str, np.ndarray]:
+def _war_and_peace(data_dir: Path | None) -> Arrays:
+    """The characters of Tolstoy's novel, in streams."""
+
+    def build(building: Path, earlier: Path) -> Arrays:
         return war_and_peace.build(data_dir)
 
-    name = "war_and_peace"
-    arrays = dict(cache.load(name, war_and_peace.ARRAYS, build, needs=40 << 20))
-    alphabet = arrays.pop("alphabet")
-    return Dataset(name, num_classes=len(alphabet), kind="characters", **arrays)
+    stored = cache.load("war_and_peace", war_and_peace.ARRAYS, build, needs=40 << 20)
+    return {name: array for name, array in stored.items() if name != "alphabet"}
 
 
-DATASETS: dict[str, Callable[[Path | None], Dataset]] = {
-    "fashion_mnist": _fashion_mnist,
-    "cifar10": lambda data_dir: _cifar("cifar10", 10, data_dir),
-    "cifar100": lambda data_dir: _cifar("cifar100", 100, data_dir),
-    "war_and_peace": _war_and_peace,
+DATASETS: dict[str, Source] = {
+    "fashion_mnist": Source(_fashion_mnist, 10),
+    "cifar10": Source(partial(_cifar, name="cifar10"), 10, "standardized"),
+    "cifar100": Source(partial(_cifar, name="cifar100"), 100, "standardized"),
+    "war_and_peace": Source(_war_and_peace, 82, "characters"),
 }

@@ -1,4 +1,4 @@
-"""From files as published to stacked arrays, through a TFDS data set on disk."""
+"""From files as published, checked by TFDS's checksums, to stacked arrays."""
 
 import contextlib
 import errno
@@ -6,22 +6,104 @@ import io
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import requests
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core.download import checksums, download_manager, util
+
+from experiments.errors import DataError
+
+_PROBE_SECONDS = 3
+
+
+def download(published: dict[str, checksums.UrlInfo], folder: Path) -> Path:
+    """Fetches files into a folder, and returns it.
+
+    Args:
+      published: name, size and checksum of each file, by its address.
+      folder: an empty folder.
+
+    Raises:
+      DataError: the first of them is out of reach, or one is not what it should be.
+    """
+    first, *_ = published
+    site = first.rpartition("/")[0] + "/"
+    _probe(first, site)
+    manager = tfds.download.DownloadManager(download_dir=folder, url_infos=published)
+    try:
+        for url, info in published.items():
+            os.replace(manager.download(url), folder / str(info.filename))
+    except (
+        requests.RequestException,
+        util.DownloadError,
+        download_manager.NonMatchingChecksumError,
+    ) as error:
+        what = type(error).__name__
+        raise DataError(f"the download from {site} failed: {what}") from error
+    return folder
+
+
+def check(path: Path, given: Path, published: checksums.UrlInfo, homepage: str) -> None:
+    """Refuses a file that is not the published one.
+
+    Args:
+      path: the file.
+      given: what the user knows it as.
+      published: size and checksum of the published file.
+      homepage: where it can be had.
+
+    Raises:
+      DataError: size or checksum differ.
+    """
+    found = checksums.compute_url_info(path)
+    if found != published:
+        raise DataError(
+            f"{given} is not the published file, or is damaged: it has "
+            f"{int(found.size)} bytes and SHA-256 {found.checksum[:12]}…, not "
+            f"{int(published.size)} bytes and {published.checksum[:12]}…; get it again "
+            f"from {homepage}."
+        )
+
+
+def info(
+    builder: tfds.core.DatasetBuilder, shape: tuple[int, ...], classes: int, page: str
+) -> tfds.core.DatasetInfo:
+    """What TFDS is to know of a data set of labelled images.
+
+    Args:
+      builder: of the data set.
+      shape: of an image.
+      classes: number of labels.
+      page: where the data set is presented.
+    """
+    return tfds.core.DatasetInfo(
+        builder=builder,
+        features=tfds.features.FeaturesDict(
+            {
+                "image": tfds.features.Tensor(shape=shape, dtype=np.uint8),
+                "label": tfds.features.ClassLabel(num_classes=classes),
+            }
+        ),
+        supervised_keys=("image", "label"),
+        homepage=page,
+        disable_shuffling=True,  # studies without shuffling need the published order
+    )
 
 
 def prepare(
-    builder: tfds.core.GeneratorBasedBuilder, raw: Path
+    kind: type[tfds.core.GeneratorBasedBuilder], building: Path
 ) -> Mapping[str, np.ndarray]:
     """Prepares a data set of images and stacks what it reads from it.
 
     Args:
-      builder: of the data set, with the features "image" and "label".
-      raw: folder with its files, which TFDS checks once more.
+      kind: builder of the data set, with what `info` says of it.
+      building: folder with its files in `raw`, which TFDS checks once more; it receives
+        the data set in `tfds`.
 
     Returns:
       For the splits "train" and "test", uint8 images [N, height, width, channels] and
@@ -30,16 +112,19 @@ def prepare(
     Raises:
       OSError: the disk is full.
     """
+    builder = kind(data_dir=building / "tfds", file_format="array_record")
     tfds.display_progress_bar(enable=sys.stderr.isatty())
     with (
         _disk_full_as_os_error(),
         contextlib.redirect_stdout(io.StringIO()),
-        tempfile.TemporaryDirectory(dir=raw.parent) as empty,
+        tempfile.TemporaryDirectory(dir=building) as empty,
     ):
         builder.download_and_prepare(
             download_dir=empty,
             download_config=tfds.download.DownloadConfig(
-                manual_dir=raw, try_download_gcs=False, force_checksums_validation=True
+                manual_dir=building / "raw",
+                try_download_gcs=False,
+                force_checksums_validation=True,
             ),
         )
     return {
@@ -47,6 +132,26 @@ def prepare(
         for split in ("train", "test")
         for field, array in _stack(builder.as_data_source(split)).items()
     }
+
+
+def _probe(url: str, site: str) -> None:
+    # TFDS retries for minutes where there is no internet, and a name server that does
+    # not answer holds up even a request with a time-out: hence the thread.
+    failures: list[str] = [f"no answer in {_PROBE_SECONDS} s"]
+
+    def ask() -> None:
+        try:
+            requests.head(url, timeout=_PROBE_SECONDS).raise_for_status()
+        except requests.RequestException as error:
+            failures[0] = type(error).__name__
+        else:
+            failures.clear()
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(_PROBE_SECONDS)
+    if failures:
+        raise DataError(f"{site} is out of reach: {failures[0]}")
 
 
 def _stack(source: Any) -> dict[str, np.ndarray]:

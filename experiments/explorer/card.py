@@ -1,9 +1,10 @@
 """The card of one optimizer: what it does, its sliders, its expression, its inside."""
 
-import contextlib
+import dataclasses
 import html
 import math
 from collections.abc import Callable
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -11,7 +12,7 @@ import panel_material_ui as pmui
 from experiments.explorer.browser import LIST, Copy
 from experiments.explorer.figures import swatch
 from experiments.explorer.view import Shown
-from experiments.paths.tunable import Slider, Value
+from experiments.paths.tunable import Choice, Slider, Value
 
 WIDE = {"sizing_mode": "stretch_width", "margin": (4, 10)}
 
@@ -23,7 +24,7 @@ class Dial:
       widget: what to lay out.
     """
 
-    def __init__(self, slider: Slider, on_change: Callable[[str, float], None]):
+    def __init__(self, slider: Slider, on_change: Callable[[float], None]):
         self._slider = slider
         low, high = self._place(slider.low), self._place(slider.high)
         step = 0.05 if slider.logarithmic else 10 ** math.floor(math.log10(high - low))
@@ -36,31 +37,26 @@ class Dial:
             size="small",
             **WIDE,
         )
-        self._quiet = False
 
         def moved(event) -> None:
-            if not self._quiet:
-                value = self._value(event.new)
-                self.widget.value_label = f"{value:.6g}"
-                on_change(slider.name, value)
+            value = self._value(event.new)
+            self.widget.value_label = f"{value:.6g}"
+            on_change(value)
 
         self.widget.param.watch(moved, "value")
 
     def show(self, value: float) -> None:
-        """Puts the slider at a value, without telling anyone."""
-        self._quiet = True
-        self.widget.param.update(value=self._place(value), value_label=f"{value:.6g}")
-        self._quiet = False
+        """Puts the slider at a value, which need not be one that a hand can reach."""
+        self.widget.value = self._place(value)
+        self.widget.value_label = f"{value:.6g}"
 
     def _place(self, value: float) -> float:
         return math.log10(value) if self._slider.logarithmic else value
 
     def _value(self, place: float) -> float:
         # Digits that a reader of the expression would want to see, not those of 10**x.
-        value = float(
-            f"{10**place:.2g}" if self._slider.logarithmic else f"{place:.6g}"
-        )
-        return min(max(value, self._slider.low), self._slider.high)
+        text = f"{10**place:.2g}" if self._slider.logarithmic else f"{place:.6g}"
+        return min(max(float(text), self._slider.low), self._slider.high)
 
 
 class Card:
@@ -74,35 +70,29 @@ class Card:
     def __init__(
         self,
         shown: Shown,
-        on_change: Callable[["Card", Shown], None],
+        on_change: Callable[["Card", Callable[[Shown], Shown]], None],
         on_remove: Callable[["Card"], None],
     ):
+        """Makes the card.
+
+        Args:
+          shown: the optimizer.
+          on_change: told the card, and what makes a new optimizer of the old one.
+          on_remove: told the card.
+        """
         self.key = shown.key
         self._on_change = on_change
-        self._shown = shown
-        self._quiet = False
-        method = shown.method
+        method = self._method = shown.method
         self._title = pn.pane.HTML(margin=(6, 10), sizing_mode="stretch_width")
         remove = pmui.Button(
             label="Remove", variant="text", size="small", margin=(2, 6)
         )
         remove.on_click(lambda event: on_remove(self))
-        self._dials = {s.name: Dial(s, self._choose) for s in method.sliders}
-        self._choices = {}
-        for choice in method.choices:
-            if isinstance(choice.options[0], bool):
-                widget = pmui.Checkbox(label=choice.name, size="small", margin=(0, 10))
-            else:
-                widget = pn.widgets.Select(
-                    stylesheets=[LIST],
-                    label=choice.name,
-                    options=list(choice.options),
-                    **WIDE,
-                )
-            widget.param.watch(
-                lambda event, name=choice.name: self._choose(name, event.new), "value"
-            )
-            self._choices[choice.name] = widget
+        self._dials = {
+            slider.name: Dial(slider, self._chooser(slider.name))
+            for slider in method.sliders
+        }
+        self._choices = {choice.name: self._choice(choice) for choice in method.choices}
         self._inside = pmui.CheckBoxGroup(
             label="Draw what goes on inside",
             options=[name for name, _ in method.components],
@@ -128,41 +118,51 @@ class Card:
         self.show(shown)
 
     def show(self, shown: Shown) -> None:
-        """Puts the controls where the view has them, without telling anyone."""
-        self._shown, self._quiet = shown, True
+        """Puts the controls where the view has them, and writes the expression."""
         values = dict(shown.values)
-        with contextlib.ExitStack() as stack:
-            stack.callback(setattr, self, "_quiet", False)
-            for name, dial in self._dials.items():
-                dial.show(float(values[name]))
-            for name, widget in self._choices.items():
-                widget.value = values[name]
-            self._inside.value = list(shown.components)
-        self.express(shown)
-
-    def express(self, shown: Shown) -> None:
-        """Writes the expression of these values."""
-        text = shown.method.expression(dict(shown.values))
-        self._shown = shown
-        self._copy.text = text
+        for name, dial in self._dials.items():
+            dial.show(float(values[name]))
+        for name, widget in self._choices.items():
+            widget.value = values[name]
+        self._inside.value = list(shown.components)
+        text = self._copy.text = self._method.expression(values)
         self._expression.object = (
             f"<code style='overflow-wrap:anywhere'>{html.escape(text)}</code>"
         )
 
     def colour(self, slot: int, dark: bool) -> None:
         """Marks the card with the colour and the symbol of the path in this place."""
-        label = html.escape(self._shown.method.label)
+        label = html.escape(self._method.label)
         self._title.object = f"<h3 style='margin:0'>{swatch(slot, dark)} {label}</h3>"
 
-    def _choose(self, name: str, value: Value) -> None:
-        if not self._quiet:
-            values = {**dict(self._shown.values), name: value}
-            self._tell(Shown(self.key, tuple(values.items()), self._shown.components))
+    def _choice(self, choice: Choice) -> Any:
+        if isinstance(choice.options[0], bool):
+            widget = pmui.Checkbox(label=choice.name, size="small", margin=(0, 10))
+        else:
+            widget = pn.widgets.Select(
+                stylesheets=[LIST],
+                label=choice.name,
+                options=list(choice.options),
+                **WIDE,
+            )
+        choose = self._chooser(choice.name)
+        widget.param.watch(lambda event: choose(event.new), "value")
+        return widget
+
+    def _chooser(self, name: str) -> Callable[[Value], None]:
+        """Gives the value of this name another value."""
+
+        def choose(value: Value) -> None:
+            def chosen(shown: Shown) -> Shown:
+                values = {**dict(shown.values), name: value}
+                return dataclasses.replace(shown, values=tuple(values.items()))
+
+            self._on_change(self, chosen)
+
+        return choose
 
     def _draw(self, event) -> None:
-        if not self._quiet:
-            self._tell(Shown(self.key, self._shown.values, tuple(event.new)))
-
-    def _tell(self, shown: Shown) -> None:
-        self.express(shown)
-        self._on_change(self, shown)
+        components = tuple(event.new)
+        self._on_change(
+            self, lambda shown: dataclasses.replace(shown, components=components)
+        )

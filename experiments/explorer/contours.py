@@ -6,20 +6,23 @@ from typing import Any
 import numpy as np
 from bokeh.events import Tap
 from bokeh.models import LinearColorMapper, Range1d
-from bokeh.plotting import contour, figure
+from bokeh.palettes import interp_palette
+from bokeh.plotting import contour
 
-from experiments.explorer import palette, view
-from experiments.explorer.curves import empty
+from experiments import style
+from experiments.explorer.curves import canvas, empty, limit
+from experiments.explorer.view import MAX_OPTIMIZERS
 from experiments.paths.surfaces import Grid, Point, Surface
 from experiments.paths.trajectory import Trajectory
 
 LEVELS = 18
+SHADES = 64
 MARKS = 8  # along a path
 _PLACE = ("x", "y", "dw", "dh")
 FAR = 100.0  # times the view; further out a path is not drawn true
 
 
-class Landscape:
+class Contours:
     """The figure; `figure` is what to lay out.
 
     Everything that it will ever draw is made at the beginning and is given new numbers
@@ -27,62 +30,50 @@ class Landscape:
     """
 
     def __init__(self, on_click: Callable[[Point], None]):
-        self.figure = figure(
-            x_range=Range1d(start=-1, end=1),
-            y_range=Range1d(start=-1, end=1),
-            x_axis_label="w1",
-            y_axis_label="w2",
-            height=460,
-            sizing_mode="stretch_width",
-            tools="pan,wheel_zoom,reset,save",
-            active_drag=None,  # or a finger could not scroll past the figure
-            toolbar_location="above",
-            min_border_right=24,  # half of the last number
-        )
+        self.figure = canvas("w1", "w2", 460, "above", y_range=Range1d(start=0, end=1))
         self.figure.toolbar.logo = None
         self.figure.grid.visible = False
         self._heights = empty("image", *_PLACE)
-        self._shades = LinearColorMapper(
-            palette=palette.ground(False),
-            low=0,
-            high=LEVELS - 1,
-            nan_color="rgba(0, 0, 0, 0)",
+        self._ground = LinearColorMapper(
+            low=0, high=LEVELS - 1, nan_color="rgba(0, 0, 0, 0)"
         )
-        self.figure.image(
-            *("image", *_PLACE),
-            source=self._heights,
-            **{"color_mapper": self._shades},
-        )
+        place: Any = {"source": self._heights, "color_mapper": self._ground}
+        self.figure.image("image", *_PLACE, **place)
         corner = np.linspace(-1, 1, 3)
         self._lines = self.figure.contour(
             corner,
             corner,
             np.add.outer(corner, corner),
             np.linspace(-2, 2, LEVELS),
-            line_color=palette.INK[False],
+            line_color=style.INK[False],
             line_alpha=0.3,
         )
         self._minima = empty("w1", "w2")
         self._start = empty("w1", "w2")
-        self._paths = [self._path(slot) for slot in range(view.MAX_OPTIMIZERS)]
+        self._paths = [self._path(slot) for slot in range(MAX_OPTIMIZERS)]
         self._crosses = [
             self.figure.scatter(
-                "w1", "w2", source=source, marker=marker, size=size, line_width=2
+                "w1",
+                "w2",
+                source=source,
+                marker=marker,
+                size=size,
+                line_width=2,
+                fill_alpha=0,
             )
             for source, marker, size in (
                 (self._minima, "x", 13),
                 (self._start, "circle_cross", 15),
             )
         ]
-        for cross in self._crosses:
-            cross.glyph.fill_alpha = 0
+        self.colour(False)
         self.figure.on_event(Tap, lambda event: on_click((event.x, event.y)))
 
     def _path(self, slot: int):
         lines = empty("w1", "w2")
         parts = empty("x0", "y0", "x1", "y1", "shade")
         marks = empty("w1", "w2", "shade", "size")
-        colours = LinearColorMapper(palette=palette.path(slot, False), low=0, high=1)
+        colours = LinearColorMapper(low=0, high=1)
         shade = {"field": "shade", "transform": colours}
         # Dark below, so that the bright end shows on white.
         self.figure.line(
@@ -96,7 +87,7 @@ class Landscape:
             "w2",
             source=marks,
             size="size",
-            marker=palette.MARKERS[slot],
+            marker=style.MARKERS[slot],
             fill_color=shade,
             line_color="black",
         )
@@ -119,11 +110,8 @@ class Landscape:
         self._lines.set_data(
             contour.contour_data(grid.w1, grid.w2, grid.losses, levels, want_fill=False)
         )
-        for axis, low, high in (
-            (self.figure.x_range, left, right),
-            (self.figure.y_range, bottom, top),
-        ):
-            axis.update(start=low, end=high, reset_start=low, reset_end=high)
+        limit(self.figure.x_range, left, right)
+        limit(self.figure.y_range, bottom, top)
         w1, w2 = zip(*surface.minima, strict=True)
         self._minima.data = {"w1": list(w1), "w2": list(w2)}
 
@@ -132,24 +120,24 @@ class Landscape:
         self._start.data = {"w1": [start[0]], "w2": [start[1]]}
 
     def draw_path(
-        self, slot: int, found: Trajectory | None, surface: Surface, steps: int
+        self, slot: int, path: Trajectory | None, surface: Surface, steps: int
     ) -> None:
         """The path of the optimizer in this place, or none.
 
         Args:
           slot: the place.
-          found: the path.
+          path: of it.
           surface: that it is on.
           steps: at which a path is brightest; one that ends early stays darker.
         """
         lines, parts, marks, _ = self._paths[slot]
-        if found is None:
+        if path is None:
             for source in (lines, parts, marks):
                 source.data = {name: [] for name in source.column_names}
             return
         lows, highs = np.array(surface.bounds).T
         reach = FAR * (highs - lows)
-        points = np.clip(found.points, lows - reach, highs + reach)
+        points = np.clip(path.points, lows - reach, highs + reach)
         w1, w2 = points.T
         lines.data = {"w1": w1, "w2": w2}
         parts.data = {
@@ -171,13 +159,17 @@ class Landscape:
 
     def colour(self, dark: bool) -> None:
         """Puts everything into the colours of a light or a dark page."""
-        self._shades.palette = palette.ground(dark)
+        self._ground.palette = _shades(*style.GROUND[dark])
         lines: Any = self._lines.line_renderer.glyph
-        lines.line_color = palette.INK[dark]
+        lines.line_color = style.INK[dark]
         for cross in self._crosses:
-            cross.glyph.line_color = palette.INK[dark]
+            cross.glyph.line_color = style.INK[dark]
         for slot, (*_, colours) in enumerate(self._paths):
-            colours.palette = palette.path(slot, dark)
+            colours.palette = _shades(*style.path(slot, dark))
+
+
+def _shades(*colours: str) -> tuple[str, ...]:
+    return interp_palette(colours, SHADES)
 
 
 def _brightness(steps: np.ndarray, last: int) -> np.ndarray:

@@ -7,9 +7,10 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from experiments.errors import ConfigError
 from experiments.explorer import view as state
 from experiments.explorer.browser import LIST
-from experiments.explorer.view import StateError, View
+from experiments.explorer.view import View
 from experiments.paths import surfaces, trajectory
 from experiments.paths.surfaces import Bounds, Surface
 
@@ -18,7 +19,7 @@ OWN = "Your own formula"
 WIDE = {"sizing_mode": "stretch_width", "margin": (5, 5)}
 
 
-class Setting:
+class Controls:
     """The controls; each change is told as what makes a new view of the old one.
 
     Attributes:
@@ -27,7 +28,6 @@ class Setting:
 
     def __init__(self, on_change: Callable[[Callable[[View], View]], None]):
         self._on_change = on_change
-        self._quiet = False
         names = {s.name: key for key, s in surfaces.PRESETS.items()}
         self.surface = pn.widgets.Select(
             stylesheets=[LIST], label="Surface", options={**names, OWN: ""}, **WIDE
@@ -71,11 +71,10 @@ class Setting:
 
     def _watch(self) -> None:
         def when(widget, change: Callable[[View, Any], View]) -> None:
-            def tell(event) -> None:
-                if not self._quiet:
-                    self._on_change(lambda view: change(view, event.new))
-
-            widget.param.watch(tell, "value")
+            widget.param.watch(
+                lambda event: self._on_change(lambda view: change(view, event.new)),
+                "value",
+            )
 
         when(self.surface, self._choose_surface)
         when(self.formula, lambda view, text: with_formula(view, text))
@@ -83,16 +82,16 @@ class Setting:
             when(widget, lambda view, _: with_formula(view, None, self._bounds()))
         for widget in self.start:
             when(widget, lambda view, _: dataclasses.replace(view, start=self._start()))
-        when(self.noise, lambda view, noise: dataclasses.replace(view, noise=noise))
-        when(self.steps, lambda view, steps: dataclasses.replace(view, steps=steps))
-        when(
-            self.seed,
-            lambda view, seed: dataclasses.replace(view, seed=_given("seed", seed)),
-        )
+        for name in ("noise", "steps", "seed"):
+            when(
+                getattr(self, name),
+                lambda view, value, name=name: dataclasses.replace(
+                    view, **{name: _given(name, value)}
+                ),
+            )
 
     def show(self, view: View, surface: Surface) -> None:
-        """Puts the controls where the view has them, without telling anyone."""
-        self._quiet = True
+        """Puts the controls where the view has them."""
         self.surface.value = view.surface or ""
         self.formula.value = surface.formula.text
         (left, right), (bottom, top) = surface.bounds
@@ -106,7 +105,6 @@ class Setting:
         self.noise.param.update(value=view.noise, end=max(NOISE, view.noise))
         self.steps.value = view.steps
         self.seed.value = view.seed
-        self._quiet = False
 
     def _choose_surface(self, view: View, key: str) -> View:
         if not key:
@@ -160,7 +158,7 @@ def _kept(old: View, new: View) -> View:
 
 def _given(name: str, value: Any) -> Any:
     if value is None:
-        raise StateError(f"{name} must be a number, but its field is empty.")
+        raise ConfigError(f"{name} must be a number, but its field is empty.")
     return value
 
 

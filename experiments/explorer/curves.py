@@ -7,14 +7,14 @@ import numpy as np
 from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 
-from experiments.explorer import palette, view
+from experiments import style
+from experiments.explorer.view import MAX_OPTIMIZERS
 from experiments.paths.trajectory import Trajectory
 
 DEEPEST = 1e-16  # of the greatest loss: below is round-off
-TOOLS = "pan,wheel_zoom,reset,save"
 
 
-class Losses:
+class LossCurves:
     """Loss against step, on a linear and on a logarithmic axis; one is shown.
 
     The logarithmic one has the loss above the least that is known, as a loss may be
@@ -26,39 +26,39 @@ class Losses:
     """
 
     def __init__(self):
-        self._sources = [
-            empty("step", "loss", "above") for _ in range(view.MAX_OPTIMIZERS)
-        ]
-        self.linear = _figure("loss", 240, y_range=Range1d(start=0, end=1))
-        self.logarithmic = _figure(
+        self._sources = [empty("step", "loss", "above") for _ in range(MAX_OPTIMIZERS)]
+        self.linear = canvas("step", "loss", 240, y_range=Range1d(start=0, end=1))
+        self.logarithmic = canvas(
+            "step",
             "loss above the least",
             240,
             y_range=Range1d(start=0.1, end=1),
             y_axis_type="log",
         )
         self._curves = [
-            [
+            (
+                slot,
                 drawing.line(
                     "step",
                     name,
                     source=source,
-                    line_dash=palette.DASHES[slot],
+                    line_dash=style.DASHES[slot],
                     line_width=2,
-                )
-                for slot, source in enumerate(self._sources)
-            ]
+                ),
+            )
             for drawing, name in ((self.linear, "loss"), (self.logarithmic, "above"))
+            for slot, source in enumerate(self._sources)
         ]
 
-    def draw(self, slot: int, found: Trajectory | None, least: float) -> None:
+    def draw(self, slot: int, path: Trajectory | None, least: float) -> None:
         """The losses of the optimizer in this place, or none.
 
         Args:
           slot: the place.
-          found: its path.
+          path: its path.
           least: the least loss that is known on the surface.
         """
-        losses = np.zeros(0) if found is None else found.losses
+        losses = np.zeros(0) if path is None else path.losses
         above = losses - least
         self._sources[slot].data = {
             "step": np.arange(len(losses)),
@@ -66,45 +66,49 @@ class Losses:
             "above": np.where(above > 0, above, np.nan),  # a gap, where it is 0
         }
 
-    def fit(self, steps: int, found: Sequence[Trajectory], least: float) -> None:
+    def fit(self, steps: int, paths: Sequence[Trajectory], least: float) -> None:
         """Puts the limits of the axes where the paths that stay can be seen."""
         for drawing in (self.linear, self.logarithmic):
-            drawing.x_range.update(start=0, end=steps, reset_start=0, reset_end=steps)
-        found = [path for path in found if path.diverged_at != 0]
-        if not found:
+            limit(drawing.x_range, 0, steps)
+        paths = [path for path in paths if path.diverged_at != 0]
+        if not paths:
             return
-        low = min(float(path.losses.min()) for path in found)
-        first = float(found[0].losses[0])
+        low = min(float(path.losses.min()) for path in paths)
+        first = float(paths[0].losses[0])
         # A path that leaves the view is not followed further up than this.
-        high = min(max(float(p.losses.max()) for p in found), 3 * first - 2 * low)
+        high = min(max(float(p.losses.max()) for p in paths), 3 * first - 2 * low)
         if not high > low:
             high = low + 1.0
         margin = 0.04 * (high - low)
-        _limit(self.linear, low - margin, high + margin)
-        rises = [p.losses[p.losses > least] - least for p in found]
+        limit(self.linear.y_range, low - margin, high + margin)
+        rises = [p.losses[p.losses > least] - least for p in paths]
         lowest = min((float(r.min()) for r in rises if r.size), default=high - least)
         top = max(high - least, lowest)
         if top > 0:
-            _limit(self.logarithmic, max(lowest, DEEPEST * top) / 2, 2 * top)
+            limit(self.logarithmic.y_range, max(lowest, DEEPEST * top) / 2, 2 * top)
 
     def colour(self, dark: bool) -> None:
         """Puts the curves into the colours of a light or a dark page."""
-        for curves in self._curves:
-            for slot, curve in enumerate(curves):
-                curve.glyph.line_color = palette.curve(slot, dark)
+        _colour(self._curves, dark)
 
 
-class Inside:
+class ComponentCurves:
     """One component, as m, of all optimizers that show it: both weights over the steps.
 
     Attributes:
       figure: what to lay out.
     """
 
-    def __init__(self, name: str, slots: Sequence[int], labels: Mapping[int, str]):
-        self.name = name
-        self.figure = _figure(name, 200 + 22 * len(slots))
-        self._sources = {slot: empty("step", "w1", "w2") for slot in slots}
+    def __init__(self, name: str, labels: Mapping[int, str]):
+        """Makes the figure.
+
+        Args:
+          name: of the component.
+          labels: place → label of the optimizers that show it.
+        """
+        self._name = name
+        self.figure = canvas("step", name, 200 + 22 * len(labels))
+        self._sources = {slot: empty("step", "w1", "w2") for slot in labels}
         self._curves = [
             (
                 slot,
@@ -114,7 +118,7 @@ class Inside:
                     source=source,
                     line_dash=dashes,
                     line_width=width,
-                    legend_label=f"{labels[slot]} {palette.SYMBOLS[slot]} {weight}",
+                    legend_label=f"{labels[slot]} {style.SYMBOLS[slot]} {weight}",
                 ),
             )
             for slot, source in self._sources.items()
@@ -124,20 +128,19 @@ class Inside:
         legend.update(label_text_font_size="11px", ncols=2, padding=0, margin=2)
         self.figure.add_layout(legend, "above")
 
-    def draw(self, slot: int, found: Trajectory) -> None:
-        """The component of the optimizer in this place."""
-        values = found.components[self.name]
-        self.figure.x_range.update(start=0, end=max(len(values), 1))
-        self._sources[slot].data = {
-            "step": np.arange(1, len(values) + 1),
-            "w1": _shown(values[:, 0]),
-            "w2": _shown(values[:, 1]),
-        }
+    def draw(self, paths: Sequence[Trajectory]) -> None:
+        """The component of the optimizers, whose paths are these."""
+        for slot, source in self._sources.items():
+            values = paths[slot].components[self._name]
+            # What an axis can hold.
+            shown = np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)
+            steps = np.arange(1, len(values) + 1)
+            source.data = {"step": steps, "w1": shown[:, 0], "w2": shown[:, 1]}
+            self.figure.x_range.update(start=0, end=max(len(values), 1))
 
     def colour(self, dark: bool) -> None:
         """Puts the curves into the colours of a light or a dark page."""
-        for slot, curve in self._curves:
-            curve.glyph.line_color = palette.curve(slot, dark)
+        _colour(self._curves, dark)
 
 
 def empty(*columns: str) -> ColumnDataSource:
@@ -146,25 +149,29 @@ def empty(*columns: str) -> ColumnDataSource:
     return ColumnDataSource(data)
 
 
-def _figure(label: str, height: int, **options):
+def canvas(
+    x_label: str, y_label: str, height: int, toolbar: Any = None, **options: Any
+) -> figure:
+    """A figure without anything in it."""
     return figure(
         x_range=Range1d(start=0, end=1),
-        x_axis_label="step",
-        y_axis_label=label,
+        x_axis_label=x_label,
+        y_axis_label=y_label,
         height=height,
         sizing_mode="stretch_width",
-        tools=TOOLS,
+        tools="pan,wheel_zoom,reset,save",
         active_drag=None,  # or a finger could not scroll past the figure
-        toolbar_location=None,
+        toolbar_location=toolbar,
         min_border_right=24,  # half of the last number
         **options,
     )
 
 
-def _limit(drawing, low: float, high: float) -> None:
-    drawing.y_range.update(start=low, end=high, reset_start=low, reset_end=high)
+def limit(axis: Any, low: float, high: float) -> None:
+    """Puts the ends of an axis, to which a reset returns."""
+    axis.update(start=low, end=high, reset_start=low, reset_end=high)
 
 
-def _shown(values: np.ndarray) -> np.ndarray:
-    """What an axis can hold."""
-    return np.where(np.abs(values) < np.finfo(np.float32).max, values, np.nan)
+def _colour(curves: Sequence[tuple[int, Any]], dark: bool) -> None:
+    for slot, curve in curves:
+        curve.glyph.line_color = style.curve(slot, dark)

@@ -3,16 +3,17 @@
 import dataclasses
 import functools
 import html
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable
 
 import jax
 import numpy as np
 import panel as pn
 import panel_material_ui as pmui
 
-from experiments.explorer import palette
-from experiments.explorer.contours import Landscape
-from experiments.explorer.curves import Inside, Losses
+from experiments import style
+from experiments.explorer.contours import Contours
+from experiments.explorer.curves import ComponentCurves, LossCurves
 from experiments.explorer.view import Shown, View
 from experiments.paths import surfaces, trajectory
 from experiments.paths.surfaces import Grid, Point, Surface
@@ -25,7 +26,6 @@ td + td { white-space: nowrap; }
 th, td { padding: 3px 6px; text-align: right; border-bottom: 1px solid #8886; }
 th:first-child, td:first-child { text-align: left; }
 """
-COLUMNS = ("optimizer", "Q", "final loss")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,39 +38,65 @@ class Found:
       grid: its losses.
       least: the least loss that is known, of its minima or, where these are but the
         best of a grid, of the paths.
-      keys: all that a path depends on, an entry for each optimizer.
-      paths: by key.
+      paths: of the optimizers, in their order.
     """
 
     view: View
     surface: Surface
     grid: Grid
     least: float
-    keys: list[tuple]
-    paths: Mapping[tuple, Trajectory]
+    paths: tuple[Trajectory, ...]
 
 
-class Drawing:
+def calculate(view: View) -> Found:
+    """All that a view shows; what it shares with an earlier one is the same object.
+
+    Raises:
+      FormulaError: it has no surface.
+    """
+    surface = view.resolve()
+    place = (view.start, view.steps, view.noise, view.seed)
+    paths = tuple(_path(surface, shown, *place) for shown in view.optimizers)
+    least = _lowest(surface)
+    if not surface.minima_known:
+        begun = (path for path in paths if path.diverged_at != 0)
+        least = min([least, *(float(path.losses.min()) for path in begun)])
+    return Found(view, surface, surfaces.grid(surface), least, paths)
+
+
+# A change of a page asks for all paths of its view, of which most are as they were.
+@functools.lru_cache(maxsize=64)
+def _path(
+    surface: Surface, shown: Shown, start: Point, steps: int, noise: float, seed: int
+) -> Trajectory:
+    values = dict(shown.values)
+    return trajectory.trajectory(
+        surface, shown.method, values, start, steps, noise, seed
+    )
+
+
+@functools.lru_cache(maxsize=32)
+def _lowest(surface: Surface) -> float:
+    """The loss at the known minima."""
+    with jax.enable_x64(True):
+        return float(np.min(surface.loss(np.array(surface.minima).T)))
+
+
+class Figures:
     """The figures and the table.
 
     Attributes:
-      surface: that is drawn.
-      paths: of the optimizers, in their order.
+      found: what is drawn.
       panes: what to lay out, from top to bottom.
     """
 
-    def __init__(self, on_click: Callable[[Point], None]):
-        self.surface: Surface = surfaces.PRESETS["quadratic"]
-        self.paths: tuple[Trajectory, ...] = ()
+    found: Found
+
+    def __init__(self, found: Found, on_click: Callable[[Point], None]):
         self._dark = False
-        self._grid: Grid | None = None  # nothing is drawn yet
-        self._least = 0.0
-        self._known: Mapping[tuple, Trajectory] = {}
-        self._drawn: list[tuple] = []
-        self._optimizers: tuple[Shown, ...] = ()
-        self._landscape = Landscape(on_click)
-        self._losses = Losses()
-        self._insides: dict[tuple, Inside] = {}
+        self._contours = Contours(on_click)
+        self._losses = LossCurves()
+        self._components: dict[tuple, ComponentCurves] = {}
         self.logarithmic = pmui.Switch(label="Logarithmic loss", value=True)
         self.logarithmic.param.watch(
             lambda event: pn.state.execute(self._show_losses, schedule=True), "value"
@@ -79,109 +105,82 @@ class Drawing:
         self.table = pn.pane.HTML(stylesheets=[TABLE], **WIDE)
         self._column = pn.Column(**WIDE)
         self.panes = (
-            pn.pane.Bokeh(self._landscape.figure, **WIDE),
+            pn.pane.Bokeh(self._contours.figure, **WIDE),
             self.table,
             self.logarithmic,
-            *(
-                pn.pane.Bokeh(figure, **WIDE)
-                for figure in (self._losses.logarithmic, self._losses.linear)
-            ),
+            pn.pane.Bokeh(self._losses.logarithmic, **WIDE),
+            pn.pane.Bokeh(self._losses.linear, **WIDE),
             self._column,
         )
+        self._draw(found, None)
 
-    def calculate(self, view: View) -> Found:
-        """All that a view shows; what it shares with the last one is taken from there.
+    def draw(self, found: Found) -> None:
+        """Draws what is not there already."""
+        self._draw(found, self.found)
 
-        Raises:
-          FormulaError: it has no surface.
-        """
-        surface = view.resolve()
-        keys = _keys(surface, view)
-        paths = {
-            key: self._known.get(key) or _path(surface, shown, view)
-            for key, shown in zip(keys, view.optimizers, strict=True)
-        }
-        least = _lowest(surface)
-        if not surface.minima_known:
-            begun = (path for path in paths.values() if path.diverged_at != 0)
-            least = min([least, *(float(path.losses.min()) for path in begun)])
-        return Found(view, surface, surfaces.grid(surface), least, keys, paths)
-
-    def draw(self, found: Found) -> tuple[str, ...]:
-        """Draws it.
-
-        Returns:
-          A sentence for everything that is not as one would expect.
-        """
-        view, surface, grid = found.view, found.surface, found.grid
-        # Which is the same object as long as formula and bounds are the same.
-        if grid is not self._grid or surface.minima != self.surface.minima:
-            self._landscape.draw_surface(surface, grid)
-        self._landscape.draw_start(view.start)
-        self.paths = tuple(found.paths[key] for key in found.keys)
-        self._draw_paths(found)
-        self._losses.fit(view.steps, self.paths, found.least)
-        self.surface, self._grid, self._least = surface, grid, found.least
-        self._known, self._optimizers = found.paths, view.optimizers
-        self._draw_insides()
-        self._tabulate()
-        said = (grid.notice, *(path.notice for path in self.paths))
+    def said(self) -> tuple[str, ...]:
+        """A sentence for everything that is not as one would expect."""
+        said = (self.found.grid.notice, *(path.notice for path in self.found.paths))
         return tuple(sentence for sentence in said if sentence is not None)
 
     def colour(self, dark: bool) -> None:
         """Puts everything into the colours of a light or a dark page."""
         self._dark = dark
-        self._landscape.colour(dark)
-        self._losses.colour(dark)
-        for inside in self._insides.values():
-            inside.colour(dark)
+        for drawn in (self._contours, self._losses, *self._components.values()):
+            drawn.colour(dark)
         self._tabulate()
 
     def _show_losses(self) -> None:
         self._losses.logarithmic.visible = self.logarithmic.value
         self._losses.linear.visible = not self.logarithmic.value
 
-    def _draw_paths(self, found: Found) -> None:
-        """Draws those that are not there already."""
-        moved = found.least != self._least
-        for slot in range(max(len(found.keys), len(self._drawn))):
-            now = found.keys[slot] if slot < len(found.keys) else None
-            before = self._drawn[slot] if slot < len(self._drawn) else None
-            if now == before and not moved:
-                continue
-            path = None if now is None else found.paths[now]
-            self._landscape.draw_path(slot, path, found.surface, found.view.steps)
-            self._losses.draw(slot, path, found.least)
-        self._drawn = found.keys
+    def _draw(self, found: Found, before: Found | None) -> None:
+        self.found = found
+        view, surface = found.view, found.surface
+        # The same object as long as formula and bounds are the same.
+        if (
+            before is None
+            or found.grid is not before.grid
+            or surface.minima != before.surface.minima
+        ):
+            self._contours.draw_surface(surface, found.grid)
+        self._contours.draw_start(view.start)
+        moved = before is None or found.least != before.least
+        drawn = () if before is None else before.paths
+        for slot, (path, old) in enumerate(itertools.zip_longest(found.paths, drawn)):
+            if path is not old or moved:
+                self._contours.draw_path(slot, path, surface, view.steps)
+                self._losses.draw(slot, path, found.least)
+        self._losses.fit(view.steps, found.paths, found.least)
+        self._draw_components()
+        self._tabulate()
 
-    def _draw_insides(self) -> None:
+    def _draw_components(self) -> None:
         """A figure for each component that someone shows, new where others do now."""
-        wanted: dict[str, list[int]] = {}
-        for slot, shown in enumerate(self._optimizers):
+        wanted: dict[str, dict[int, str]] = {}
+        for slot, shown in enumerate(self.found.view.optimizers):
             for name in shown.components:
-                wanted.setdefault(name, []).append(slot)
-        insides = {}
-        for name, slots in wanted.items():
-            labels = {slot: self._optimizers[slot].method.label for slot in slots}
+                wanted.setdefault(name, {})[slot] = shown.method.label
+        drawn = {}
+        for name, labels in wanted.items():
             key = (name, *labels.items())
-            insides[key] = self._insides.get(key) or Inside(name, slots, labels)
-            insides[key].colour(self._dark)
-            for slot in slots:
-                insides[key].draw(slot, self.paths[slot])
-        if insides.keys() != self._insides.keys():
+            drawn[key] = self._components.get(key) or ComponentCurves(name, labels)
+            drawn[key].colour(self._dark)
+            drawn[key].draw(self.found.paths)
+        if drawn.keys() != self._components.keys():
             self._column.objects = [
-                pn.pane.Bokeh(inside.figure, **WIDE) for inside in insides.values()
+                pn.pane.Bokeh(curves.figure, **WIDE) for curves in drawn.values()
             ]
-        self._insides = insides
+        self._components = drawn
 
     def _tabulate(self) -> None:
-        to = "minimum" if self.surface.minima_known else "best point of a grid"
-        columns = (*COLUMNS, f"distance to the {to}")
+        to = "minimum" if self.found.surface.minima_known else "best point of a grid"
+        columns = ("optimizer", "Q", "final loss", f"distance to the {to}")
         head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
         rows = "".join(
             _row(slot, shown, path, self._dark)
             for slot, (shown, path) in enumerate(
-                zip(self._optimizers, self.paths, strict=True)
+                zip(self.found.view.optimizers, self.found.paths, strict=True)
             )
         )
         self.table.object = f"<table><tr>{head}</tr>{rows}</table>"
@@ -190,41 +189,13 @@ class Drawing:
 def swatch(slot: int, dark: bool) -> str:
     """The symbol of a path in its colour, as HTML."""
     return (
-        f"<span aria-hidden='true' style='color:{palette.curve(slot, dark)}'>"
-        f"{palette.SYMBOLS[slot]}</span>"
-    )
-
-
-@functools.lru_cache(maxsize=32)
-def _lowest(surface: Surface) -> float:
-    """The loss at the known minima."""
-    with jax.enable_x64(True):
-        w1, w2 = np.array(surface.minima).T
-        return float(np.min(np.asarray(surface.formula(w1, w2))))
-
-
-def _keys(surface: Surface, view: View) -> list[tuple]:
-    common = (view.start, view.steps, view.noise, view.seed)
-    return [
-        (surface.formula, surface.minima, shown.key, shown.values, *common)
-        for shown in view.optimizers
-    ]
-
-
-def _path(surface: Surface, shown: Shown, view: View) -> Trajectory:
-    return trajectory.trajectory(
-        surface,
-        shown.method,
-        dict(shown.values),
-        view.start,
-        view.steps,
-        view.noise,
-        view.seed,
+        f"<span aria-hidden='true' style='color:{style.curve(slot, dark)}'>"
+        f"{style.SYMBOLS[slot]}</span>"
     )
 
 
 def _row(slot: int, shown: Shown, path: Trajectory, dark: bool) -> str:
-    numbers: Sequence[float] = (path.oscillation, path.final_loss, path.distance)
+    numbers = (path.oscillation, path.final_loss, path.distance)
     cells = "".join(
         f"<td>{'–' if np.isnan(number) else f'{number:.3g}'}</td>" for number in numbers
     )

@@ -13,9 +13,9 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.errors import unknown
+from experiments.errors import ConfigError, unknown
 from experiments.explorer import view as state
-from experiments.explorer.view import Shown, StateError, View
+from experiments.explorer.view import Shown, View
 from experiments.paths import optimizers as methods
 from experiments.paths import surfaces
 from experiments.paths.surfaces import Bounds
@@ -70,13 +70,12 @@ def from_query(query: str) -> tuple[View, tuple[str, ...]]:
         elif name in FIELDS:
             fields[name] = text
         else:
-            error = unknown("field of the address", name[:50], FIELDS)
-            notices.append(str(error))
+            notices.append(str(unknown("field of the address", name[:50], FIELDS)))
 
     def attempt(make: Callable[[], Any], instead: Any) -> Any:
         try:
             return make()
-        except ValueError as error:
+        except ConfigError as error:
             notices.append(str(error))
             return instead
 
@@ -111,7 +110,7 @@ def _first_view(fields: Mapping[str, str]) -> View:
         return state.of_formula(fields["formula"], _bounds(fields))
     name = fields.get("surface", "quadratic")
     if name not in surfaces.PRESETS:
-        raise StateError(str(unknown("surface", name[:50], surfaces.PRESETS)))
+        raise unknown("surface", name[:50], surfaces.PRESETS)
     return state.of_preset(name)
 
 
@@ -125,7 +124,7 @@ def _bounds(fields: Mapping[str, str]) -> Bounds:
 def _shown(text: str) -> Shown:
     key, *words = text.split(",")
     if len(words) > MAX_WORDS:
-        raise StateError(f"An optimizer has at most {MAX_WORDS} values in an address.")
+        raise ConfigError(f"An optimizer has at most {MAX_WORDS} values in an address.")
     choices = methods.find(key).choices
     options = {c.name: {str(option): option for option in c.options} for c in choices}
     values: dict[str, Value] = {}
@@ -144,7 +143,7 @@ def _shown(text: str) -> Shown:
 def _numbers(name: str, text: str, count: int) -> tuple[float, ...]:
     words = text.split(",", count)
     if len(words) != count:
-        raise StateError(f"{name} must be {count} numbers, got {text[:50]!r}.")
+        raise ConfigError(f"{name} must be {count} numbers, got {text[:50]!r}.")
     return tuple(_number(name, word) for word in words)
 
 
@@ -152,12 +151,12 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise StateError(f"{name[:50]} must be a number, got {text[:50]!r}.") from None
+        raise ConfigError(f"{name[:50]} must be a number, got {text[:50]!r}.") from None
 
 
 def _whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise StateError(f"{name} must be a whole number, got {text[:50]!r}.")
+        raise ConfigError(f"{name} must be a whole number, got {text[:50]!r}.")
     return int(text)
 
 

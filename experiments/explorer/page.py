@@ -10,19 +10,16 @@ from collections.abc import Callable
 import panel as pn
 import panel_material_ui as pmui
 
+from experiments.errors import ConfigError
 from experiments.explorer import link
 from experiments.explorer.browser import LIST, Address, Copy
 from experiments.explorer.card import Card
-from experiments.explorer.controls import Setting
-from experiments.explorer.figures import Drawing, Found
-from experiments.explorer.view import Shown, StateError, View
+from experiments.explorer.controls import Controls
+from experiments.explorer.figures import Figures, Found, calculate
+from experiments.explorer.view import Shown, View
 from experiments.paths import optimizers
-from experiments.paths.formula import FormulaError
 from experiments.paths.surfaces import Point
-from experiments.paths.tunable import MethodError
 
-# What a user can do wrong; anything else is a mistake of ours.
-ERRORS = (FormulaError, MethodError, StateError)
 TITLE = "Trajectory explorer"
 HINT = "Click in the plot to start there; paths run from dark to bright."
 WIDE = {"sizing_mode": "stretch_width"}
@@ -70,8 +67,10 @@ class Explorer(pn.viewable.Viewer):
         super().__init__()
         self.view = view
         self.said: tuple[str, ...] = ()
-        self.drawing = Drawing(self._click)
-        self.setting = Setting(self.change)
+        self._quiet = False  # while it is this that moves the controls
+        found = calculate(view)
+        self.figures = Figures(found, self._click)
+        self.controls = Controls(self.change)
         self.cards: list[Card] = []
         self._deck = pn.Column(**WIDE)
         self._status = pn.pane.HTML(margin=(0, 10), **WIDE)
@@ -88,7 +87,7 @@ class Explorer(pn.viewable.Viewer):
         self.page.param.watch(
             lambda event: pn.state.execute(self._colour, schedule=True), "dark_theme"
         )
-        self._show(self.drawing.calculate(view), notices)
+        self._tell(found, notices)
         self._colour()
 
     def __panel__(self) -> pmui.Page:
@@ -97,13 +96,13 @@ class Explorer(pn.viewable.Viewer):
 
     def _body(self) -> pn.Column:
         setting = pn.Column(
-            self.setting.layout,
+            self.controls.layout,
             pn.Row(self._link, self.address, **WIDE),
             styles={"grid-area": "setting"},
             **WIDE,
         )
         figures = pn.Column(
-            self._status, *self.drawing.panes, styles={"grid-area": "figures"}, **WIDE
+            self._status, *self.figures.panes, styles={"grid-area": "figures"}, **WIDE
         )
         cards = pn.Column(
             self._deck,
@@ -115,6 +114,8 @@ class Explorer(pn.viewable.Viewer):
 
     def change(self, make: Callable[[View], View]) -> None:
         """Shows what this makes of the view, or says why that cannot be shown."""
+        if self._quiet:
+            return
         # Panel tells of clicks without the lock of the document, which Bokeh asks for.
         pn.state.execute(lambda: self._change(make), schedule=True)
 
@@ -123,20 +124,24 @@ class Explorer(pn.viewable.Viewer):
             view = make(self.view)
             if view == self.view:
                 return
-            found = self.drawing.calculate(view)
-        except ERRORS as error:
+            found = calculate(view)
+        except ConfigError as error:
             self._say((str(error),))
         else:
-            self._show(found)
+            self.figures.draw(found)
+            self._tell(found)
 
-    def _show(self, found: Found, notices: tuple[str, ...] = ()) -> None:
+    def _tell(self, found: Found, notices: tuple[str, ...] = ()) -> None:
+        """Puts all but the figures where the view has it."""
         view = self.view = found.view
-        said = self.drawing.draw(found)
-        self.setting.show(view, self.drawing.surface)
-        self._match_cards()
-        query = "?" + link.to_query(view)
-        self._link.text = self.address.query = query
-        self._say((*notices, *said))
+        self._quiet = True
+        try:
+            self.controls.show(view, found.surface)
+            self._match_cards()
+        finally:
+            self._quiet = False
+        self._link.text = self.address.query = "?" + link.to_query(view)
+        self._say((*notices, *self.figures.said()))
 
     def _say(self, sentences: tuple[str, ...]) -> None:
         self.said = sentences
@@ -161,7 +166,7 @@ class Explorer(pn.viewable.Viewer):
             self._colour_cards()
 
     def _colour(self) -> None:
-        self.drawing.colour(self.page.dark_theme)
+        self.figures.colour(self.page.dark_theme)
         self._colour_cards()
 
     def _colour_cards(self) -> None:
@@ -169,7 +174,7 @@ class Explorer(pn.viewable.Viewer):
             card.colour(slot, self.page.dark_theme)
 
     def _click(self, point: Point) -> None:
-        widths = [high - low for low, high in self.drawing.surface.bounds]
+        widths = [high - low for low, high in self.figures.found.surface.bounds]
         # To a thousandth of the view, as no finger is more exact.
         w1, w2 = (
             float(f"{round(1000 * place / width) * width / 1000:.6g}")
@@ -179,15 +184,16 @@ class Explorer(pn.viewable.Viewer):
 
     def _with_another(self, view: View) -> View:
         key = self.method.value
-        values = optimizers.find(key).starting_values(self.drawing.surface)
+        values = optimizers.find(key).starting_values(self.figures.found.surface)
         shown = Shown(key, tuple(values.items()))
         return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
 
-    def _replace(self, card: Card, shown: Shown) -> None:
+    def _replace(self, card: Card, make: Callable[[Shown], Shown]) -> None:
         def replaced(view: View) -> View:
             if card not in self.cards:  # removed since
                 return view
-            return _at(view, self.cards.index(card), (shown,))
+            slot = self.cards.index(card)
+            return _at(view, slot, (make(view.optimizers[slot]),))
 
         self.change(replaced)
 

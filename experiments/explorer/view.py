@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Sequence
 
-from experiments.errors import unknown
+from experiments.errors import ConfigError, unknown
 from experiments.paths import formula, surfaces, trajectory
 from experiments.paths import optimizers as methods
 from experiments.paths.surfaces import Bounds, Point, Surface
@@ -13,10 +13,6 @@ MAX_OPTIMIZERS = 8
 MAX_NOISE = 1e6
 MAX_SEED = 2**31 - 1
 FIRST = ("sgd", "momentum", "adam")  # optimizers
-
-
-class StateError(ValueError):
-    """Something that no view can show; the message is one sentence for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +35,7 @@ class Shown:
         known = dict(self.method.components)
         for name in self.components:
             if name not in known:
-                what = f"component of {self.method.label}"
-                raise StateError(str(unknown(what, name[:50], known)))
+                raise unknown(f"component of {self.method.label}", name[:50], known)
         drawn = tuple(name for name in known if name in self.components)
         object.__setattr__(self, "values", tuple(checked.items()))
         object.__setattr__(self, "components", drawn)
@@ -66,8 +61,7 @@ class View:
       optimizers: from first to last.
 
     Raises:
-      StateError, FormulaError, MethodError: a field is out of its range; all of them
-        are ValueErrors.
+      ConfigError: a field is out of its range.
     """
 
     surface: str | None = "quadratic"
@@ -84,10 +78,9 @@ class View:
             object.__setattr__(self, "formula", formula.parse(self.formula).text)
             surfaces.check_bounds(self.bounds)
         elif self.surface not in surfaces.PRESETS:
-            error = unknown("surface", self.surface[:50], surfaces.PRESETS)
-            raise StateError(str(error))
+            raise unknown("surface", self.surface[:50], surfaces.PRESETS)
         elif self.formula or self.bounds != surfaces.VIEW:
-            raise StateError(
+            raise ConfigError(
                 f"A view shows the surface {self.surface!r} or a formula, not both."
             )
         for coordinate in self.start:
@@ -98,7 +91,7 @@ class View:
         for name in ("steps", "seed"):
             object.__setattr__(self, name, int(getattr(self, name)))
         if len(self.optimizers) > MAX_OPTIMIZERS:
-            raise StateError(
+            raise ConfigError(
                 f"A view shows at most {MAX_OPTIMIZERS} optimizers, got "
                 f"{len(self.optimizers)}."
             )
@@ -153,6 +146,6 @@ def _suited(surface: Surface, keys: Sequence[str]) -> tuple[Shown, ...]:
 
 def _check(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # nor is NaN
-        raise StateError(
+        raise ConfigError(
             f"{name} must lie between {low:g} and {high:g}, got {value:g}."
         )

@@ -7,11 +7,16 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from experiments.data.war_and_peace import STREAMS
-from experiments.networks.recurrence import Carry
-
 UNITS = 128
 DROPOUT = 0.2
+
+
+class Carry(nnx.Variable):
+    """State of a recurrent layer after its last batch, [streams, units].
+
+    A network with such variables reads as many streams side by side: example i of a
+    batch goes on where example i of the batch before it ended.
+    """
 
 
 class CharLSTM(nnx.Module):
@@ -30,7 +35,7 @@ class CharLSTM(nnx.Module):
 
     input_shape = (None,)  # any number of characters
 
-    def __init__(self, num_classes: int, rngs: nnx.Rngs, streams: int = STREAMS):
+    def __init__(self, num_classes: int, rngs: nnx.Rngs, streams: int = 50):
         glorot = nnx.initializers.glorot_uniform()
         self.embedding = nnx.Embed(num_classes, UNITS, embedding_init=glorot, rngs=rngs)
         self.layers = nnx.List(_Layer(streams, rngs) for _ in range(2))

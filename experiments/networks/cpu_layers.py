@@ -38,40 +38,32 @@ def conv_general_dilated(
     rhs: jax.Array,
     window_strides: Sequence[int],
     padding: str | Sequence[tuple[int, int]],
-    lhs_dilation: Sequence[int] | None = None,
-    rhs_dilation: Sequence[int] | None = None,
+    *,
     dimension_numbers: Any = None,
-    feature_group_count: int = 1,
     **options: Any,
 ) -> jax.Array:
     """Convolves as `jax.lax.conv_general_dilated` does, with fast gradients on a CPU.
 
-    Fits the `conv_general_dilated` argument of `flax.nnx.Conv`. Two-dimensional NHWC
-    convolutions of float32 or float64 without dilation, groups or further options
-    take the fast path; everything else is passed on.
+    Two-dimensional NHWC convolutions of float32 or float64 without dilation, groups or
+    further options take the fast path; everything else is passed on.
 
     Args:
       lhs: images, [batch, height, width, channels].
       rhs: kernel, [height, width, channels in, channels out].
       window_strides: one stride for each spatial axis.
       padding: "SAME", "VALID", "SAME_LOWER" or (low, high) for each spatial axis.
-      lhs_dilation: dilation of the images.
-      rhs_dilation: dilation of the kernel.
       dimension_numbers: meaning of the axes, as for `jax.lax.conv_general_dilated`.
-      feature_group_count: number of feature groups.
-      **options: the remaining options of `jax.lax.conv_general_dilated`.
+      **options: its further options.
     """
-    dilations = (*(lhs_dilation or ()), *(rhs_dilation or ()))
+    numbers = partial(lax.conv_dimension_numbers, lhs.shape, rhs.shape)
     if (
         jax.default_backend() == "cpu"
-        and all(dilation == 1 for dilation in dilations)
-        and feature_group_count == 1
-        and all(option is None for option in options.values())
+        # No dilation, one group.
+        and all(option in (None, 1, (1, 1)) for option in options.values())
         and lhs.ndim == 4
         and lhs.dtype == rhs.dtype
         and lhs.dtype in (jnp.float32, jnp.float64)
-        and lax.conv_dimension_numbers(lhs.shape, rhs.shape, dimension_numbers)
-        == lax.conv_dimension_numbers(lhs.shape, rhs.shape, _NHWC)
+        and numbers(dimension_numbers) == numbers(_NHWC)
     ):
         sizes, kernel, strides = lhs.shape[1:3], rhs.shape[:2], tuple(window_strides)
         pads = _pads(sizes, kernel, strides, padding)
@@ -82,12 +74,12 @@ def conv_general_dilated(
         rhs,
         window_strides,
         padding,
-        lhs_dilation=lhs_dilation,
-        rhs_dilation=rhs_dilation,
         dimension_numbers=dimension_numbers,
-        feature_group_count=feature_group_count,
         **options,
     )
+
+
+Conv = partial(nnx.Conv, conv_general_dilated=conv_general_dilated)
 
 
 def _pads(sizes, window, strides, padding) -> Pads:

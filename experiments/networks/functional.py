@@ -1,4 +1,4 @@
-"""A network of the registry as pure functions of its variables."""
+"""A network as pure functions of its variables."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import optax
 from flax import nnx
 
-from experiments.networks import mlp_and_cnns, recurrence
+from experiments.networks.catalogue import NETWORKS
+from experiments.networks.char_lstm import Carry
 from optax_sign.nnx import value_and_grad_and_variance
 
 PyTree = Any
@@ -31,9 +32,13 @@ class Network:
         self._evaluating, *_ = _split(module)
         module.train()
         self._training, _, self._random, _ = _split(module)
-        self._carried = recurrence.positions(module)
+        *_, other = nnx.split(module, nnx.Param, nnx.RngState, ...)
+        self._carried = nnx.from_flat_state(
+            {path: isinstance(x, Carry) for path, x in nnx.to_flat_state(other)}
+        )
+        carries = jax.tree.leaves(nnx.state(module, Carry))
+        self.streams: int | None = carries[0].shape[0] if carries else None
         self.input_shape: tuple[int | None, ...] = module.input_shape
-        self.streams = recurrence.streams(module)
 
     def start(self, key: jax.Array) -> tuple[PyTree, PyTree]:
         """The first values of `params` and `other`."""
@@ -42,7 +47,11 @@ class Network:
 
     def forget(self, other: PyTree, when: jax.typing.ArrayLike = True) -> PyTree:
         """Sets to zero what is carried from batch to batch, where a stream starts."""
-        return recurrence.reset(other, self._carried, when)
+        return jax.tree.map(
+            lambda is_carried, x: jnp.where(when, 0, x) if is_carried else x,
+            self._carried,
+            other,
+        )
 
     def predict(
         self, params: PyTree, other: PyTree, inputs: jax.Array
@@ -102,7 +111,7 @@ class Network:
         return nnx.from_flat_state(values)
 
     def _make(self, key: jax.Array) -> nnx.Module:
-        return mlp_and_cnns.MODELS[self._model](self._classes, nnx.Rngs(key))
+        return NETWORKS[self._model](self._classes, nnx.Rngs(key))
 
 
 def _split(network: nnx.Module) -> tuple[nnx.GraphDef, PyTree, nnx.State, PyTree]:

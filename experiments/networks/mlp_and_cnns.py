@@ -1,21 +1,13 @@
-"""The networks that the papers train, as Flax NNX modules.
+"""The dense and convolutional networks of the papers."""
 
-Each takes a batch of inputs of its `input_shape`, None standing for any length, and
-returns logits.
-"""
-
-from collections.abc import Callable
 from functools import partial
 
 import jax
 from flax import nnx
 
 from experiments.networks import cpu_layers
-from experiments.networks.char_lstm import CharLSTM
-from experiments.networks.resnets import SmallResNet
-from experiments.networks.wide_resnet import WideResNet
+from experiments.networks.cpu_layers import Conv
 
-Conv = partial(nnx.Conv, conv_general_dilated=cpu_layers.conv_general_dilated)
 _overlapping_pool = partial(
     cpu_layers.max_pool, window_shape=(3, 3), strides=(2, 2), padding="SAME"
 )
@@ -125,15 +117,3 @@ class P2CNN(nnx.Module):
         x = nnx.relu(self.hidden_1(x.reshape(len(x), -1)))
         x = nnx.relu(self.hidden_2(x))
         return self.output(x)
-
-
-MODELS: dict[str, Callable[[int, nnx.Rngs], nnx.Module]] = {
-    "mlp": MLP,
-    "mas_cnn": MasCNN,
-    "p1_cnn": P1CNN,
-    "p2_cnn": P2CNN,
-    "wrn_40_4": WideResNet,
-    "char_lstm": CharLSTM,
-    "resnet_8_8": partial(SmallResNet, width=8),
-    "resnet_8_16": partial(SmallResNet, width=16),
-}

@@ -1,4 +1,4 @@
-"""A small residual network with batch normalisation, in any width."""
+"""Residual networks with batch normalisation: a small one in any width, a wide one."""
 
 from collections.abc import Callable
 from functools import partial
@@ -6,16 +6,14 @@ from functools import partial
 import jax
 from flax import nnx
 
-from experiments.networks import cpu_layers
+from experiments.networks.cpu_layers import Conv
 
-Conv = partial(
-    nnx.Conv,
-    conv_general_dilated=cpu_layers.conv_general_dilated,
-    use_bias=False,
-    kernel_init=nnx.initializers.he_normal(),
+HeConv = partial(Conv, use_bias=False, kernel_init=nnx.initializers.he_normal())
+GlorotConv = partial(
+    Conv, use_bias=False, kernel_init=nnx.initializers.glorot_uniform()
 )
-# What a running mean keeps of itself in a step.
-Norm = partial(nnx.BatchNorm, momentum=0.9)
+# What a running mean keeps of itself in a step, and what is added to the variance.
+Norm = partial(nnx.BatchNorm, momentum=0.9, epsilon=1e-5)
 
 
 class SmallResNet(nnx.Module):
@@ -36,13 +34,13 @@ class SmallResNet(nnx.Module):
         self, num_classes: int, rngs: nnx.Rngs, width: int, epsilon: float = 1e-5
     ):
         norm = partial(Norm, epsilon=epsilon, rngs=rngs)
-        self.conv = Conv(1, width, (3, 3), rngs=rngs)
+        self.conv = HeConv(1, width, (3, 3), rngs=rngs)
         self.norm = norm(width)
         self.units = nnx.List(
             [
-                _Unit(width, width, 1, rngs, norm),
-                _Unit(width, 2 * width, 2, rngs, norm),
-                _Unit(2 * width, 4 * width, 2, rngs, norm),
+                _SmallUnit(width, width, 1, rngs, norm),
+                _SmallUnit(width, 2 * width, 2, rngs, norm),
+                _SmallUnit(2 * width, 4 * width, 2, rngs, norm),
             ]
         )
         self.output = nnx.Linear(4 * width, num_classes, rngs=rngs)
@@ -55,7 +53,7 @@ class SmallResNet(nnx.Module):
         return self.output(x.mean((1, 2)))
 
 
-class _Unit(nnx.Module):
+class _SmallUnit(nnx.Module):
     """Two normalised convolutions and what they are added to."""
 
     def __init__(
@@ -66,13 +64,13 @@ class _Unit(nnx.Module):
         rngs: nnx.Rngs,
         norm: Callable[[int], nnx.BatchNorm],
     ):
-        self.conv_1 = Conv(inputs, outputs, (3, 3), strides=stride, rngs=rngs)
+        self.conv_1 = HeConv(inputs, outputs, (3, 3), strides=stride, rngs=rngs)
         self.norm_1 = norm(outputs)
-        self.conv_2 = Conv(outputs, outputs, (3, 3), rngs=rngs)
+        self.conv_2 = HeConv(outputs, outputs, (3, 3), rngs=rngs)
         self.norm_2 = norm(outputs)
         self.shortcut = nnx.data(None)
         if stride > 1:
-            projection = Conv(inputs, outputs, (1, 1), strides=stride, rngs=rngs)
+            projection = HeConv(inputs, outputs, (1, 1), strides=stride, rngs=rngs)
             self.shortcut = nnx.Sequential(projection, norm(outputs))
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -80,3 +78,71 @@ class _Unit(nnx.Module):
         x = nnx.relu(self.norm_1(self.conv_1(x)))
         x = self.norm_2(self.conv_2(x))
         return nnx.relu(x + kept)
+
+
+class WideResNet(nnx.Module):
+    """WRN-(6n+4)-k of Zagoruyko & Komodakis (2016), by default WRN-40-4.
+
+    Problem 3 of Dissecting Adam, with 8,972,340 weights for 100 classes. Three groups
+    of n units with 16k, 32k and 64k channels; the second and third begin with a stride
+    of two. A unit is two 3 x 3 convolutions, each after batch normalisation and ReLU,
+    added to what it was given; the first unit of a group adds a 1 x 1 convolution of it
+    instead, after the ReLU. The paper names the architecture only. Glorot-uniform
+    weights, biases in the last layer alone, from zero, batch normalisation of momentum
+    0.9 and epsilon 1e-5 and no dropout are those of `cifar100_wrn404` in DeepOBS, the
+    benchmark suite by the paper's authors.
+    """
+
+    input_shape = (32, 32, 3)
+
+    def __init__(
+        self, num_classes: int, rngs: nnx.Rngs, units: int = 6, widening: int = 4
+    ):
+        self.conv = GlorotConv(3, 16, (3, 3), rngs=rngs)
+        self.units, channels = nnx.List(), 16
+        for group, stride in enumerate((1, 2, 2)):
+            wide = 16 * widening * 2**group
+            self.units.append(_WideUnit(channels, wide, rngs, stride, projects=True))
+            for _ in range(units - 1):
+                self.units.append(_WideUnit(wide, wide, rngs))
+            channels = wide
+        self.norm = Norm(channels, rngs=rngs)
+        glorot = nnx.initializers.glorot_uniform()
+        self.output = nnx.Linear(channels, num_classes, kernel_init=glorot, rngs=rngs)
+
+    def __call__(self, images: jax.Array) -> jax.Array:
+        """Returns logits, [batch, num_classes]."""
+        x = self.conv(images)
+        for unit in self.units:
+            x = unit(x)
+        x = nnx.relu(self.norm(x)).mean((1, 2))
+        return self.output(x)
+
+
+class _WideUnit(nnx.Module):
+    """Two convolutions and what they are added to."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        rngs: nnx.Rngs,
+        stride: int = 1,
+        projects: bool = False,
+    ):
+        self.norm_1 = Norm(inputs, rngs=rngs)
+        self.conv_1 = GlorotConv(inputs, outputs, (3, 3), strides=stride, rngs=rngs)
+        self.norm_2 = Norm(outputs, rngs=rngs)
+        self.conv_2 = GlorotConv(outputs, outputs, (3, 3), rngs=rngs)
+        self.shortcut = nnx.data(None)
+        if projects:
+            self.shortcut = GlorotConv(
+                inputs, outputs, (1, 1), strides=stride, rngs=rngs
+            )
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        active = nnx.relu(self.norm_1(x))
+        kept = x if self.shortcut is None else self.shortcut(active)
+        x = self.conv_1(active)
+        x = self.conv_2(nnx.relu(self.norm_2(x)))
+        return x + kept

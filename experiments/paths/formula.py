@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import simpleeval
 from jax.typing import ArrayLike
 
+from experiments.errors import ConfigError
+
 MAX_LENGTH = 500  # characters
 MAX_NODES = 250  # of the tree: numbers, names, operations and calls
 MAX_DEPTH = 40  # of operations and calls inside each other
@@ -109,7 +111,7 @@ NODES: Mapping[type[ast.AST], str] = {
 }
 
 
-class FormulaError(ValueError):
+class FormulaError(ConfigError):
     """A text that is no formula; the message is one sentence for the user."""
 
 

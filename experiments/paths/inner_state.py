@@ -6,7 +6,7 @@ makes, nothing is computed a second time, but a_t: its link is asked again, as w
 sphere does to the updates of AdaRem-S afterwards hides it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -34,6 +34,11 @@ class Step(NamedTuple):
     values: Mapping[str, Any]
 
 
+def kept(name: str) -> Callable[[Step], jax.Array]:
+    """Reads what the optimizer keeps under this name, after the step."""
+    return lambda step: optax.tree.get(step.after, name)
+
+
 def first_moment(step: Step) -> jax.Array:
     """The average m of the gradients as it is stored, before its bias correction."""
     resilience = _resilience_state(step.after)
@@ -43,24 +48,9 @@ def first_moment(step: Step) -> jax.Array:
     return optax.tree.get(step.after, "mu") if average is None else average
 
 
-def trace(step: Step) -> jax.Array:
-    """The m of the momentum optimizer: the fading sum of the gradients."""
-    return optax.tree.get(step.after, "trace")
-
-
-def second_moment(step: Step) -> jax.Array:
-    """The average v of their squares as it is stored, before its bias correction."""
-    return optax.tree.get(step.after, "nu")
-
-
 def sign(step: Step) -> jax.Array:
     """The sign of the direction: against that of the updates."""
     return -jnp.sign(step.updates)
-
-
-def step_size(step: Step) -> jax.Array:
-    """The step size that Rprop keeps for each weight."""
-    return optax.tree.get(step.after, "step_sizes")
 
 
 def factor_of_gradient(step: Step) -> jax.Array:

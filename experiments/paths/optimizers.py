@@ -11,9 +11,9 @@ import optax
 import optax_sign
 from experiments.errors import unknown
 from experiments.paths import inner_state
-from experiments.paths.tunable import Call, Choice, Method, MethodError, Slider
+from experiments.paths.tunable import Call, Choice, Method, Slider
 
-RATE = Slider("learning_rate", 1e-5, 10.0, 0.01, logarithmic=True)
+RATE = Slider("learning_rate", 1e-5, 100.0, 0.01, logarithmic=True)
 STRIDE = Slider("learning_rate", 1e-4, 10.0, 0.1, logarithmic=True)
 ANGLE = Slider("learning_rate", 1e-4, 1.0, 0.05, logarithmic=True)
 BETA = Slider("beta", 0.0, 0.999, 0.9)
@@ -24,7 +24,7 @@ EPSILON = Slider("eps", 1e-12, 1.0, 1e-8, logarithmic=True)
 B1, B2 = Slider("b1", 0.0, 0.999, 0.9), Slider("b2", 0.0, 0.9999, 0.999)
 NESTEROV = Choice("nesterov", (False, True))
 
-M, V = ("m", inner_state.first_moment), ("v", inner_state.second_moment)
+M, V = ("m", inner_state.first_moment), ("v", inner_state.kept("nu"))
 SIGN = ("sign", inner_state.sign)
 RESILIENCE = ("a_t", inner_state.resilience)
 
@@ -44,7 +44,7 @@ METHODS: Mapping[str, Method] = {
         call=Call(optax.sgd, ("learning_rate", "momentum", "nesterov")),
         sliders=(RATE, Slider("momentum", 0.0, 0.999, 0.9)),
         choices=(NESTEROV,),
-        components=(("m", inner_state.trace),),
+        components=(("m", inner_state.kept("trace")),),
         explanation=(
             "Each slope is added to what is left of all earlier ones, so a ball that "
             "keeps its direction gets up to 1/(1 - momentum) times as fast. Slopes "
@@ -86,7 +86,7 @@ METHODS: Mapping[str, Method] = {
             Slider("eta_minus", 0.05, 0.95, 0.5),
             Slider("eta_plus", 1.0, 2.0, 1.2),
         ),
-        components=(("step", inner_state.step_size), SIGN),
+        components=(("step", inner_state.kept("step_sizes")), SIGN),
         measure="stride",
         explanation=(
             "Each weight has a step size of its own, which grows while its slope keeps "
@@ -245,8 +245,8 @@ def find(key: str) -> Method:
     """The method of this key.
 
     Raises:
-      MethodError: there is none.
+      ConfigError: there is none.
     """
     if key not in METHODS:
-        raise MethodError(str(unknown("optimizer", key[:50], METHODS)))
+        raise unknown("optimizer", key[:50], METHODS)
     return METHODS[key]

@@ -1,14 +1,14 @@
 """Losses of two weights, as formulas with a view, a start and their known minima.
 
-The hill is for the argument that first-order moments roll over small local minima: from
-its start, at its rate, gradient descent and `optax_sign.m_sgd` with β below 0.92 are
-caught in the hole at (3.14, 0), and from β = 0.92 on the path ends in the valley at
-(6, 0).
+The hill is for the argument that first-order moments roll over small local minima: at
+its rate gradient descent, and `optax_sign.m_sgd` with β below 0.92, end in the hole at
+(3.14, 0), and from β = 0.92 on the path ends in the valley at (6, 0).
 """
 
 import dataclasses
 import functools
 import math
+import re
 from collections.abc import Mapping
 
 import jax
@@ -52,8 +52,8 @@ class Surface:
     rate: float
     noise: float = 0.0
 
-    def loss(self, w: jax.Array) -> jax.Array:
-        """The loss at `w` of shape (2,), shape (); traceable."""
+    def loss(self, w: jax.Array | np.ndarray) -> jax.Array:
+        """The loss at `w` of shape (2, ...), shape (...); traceable."""
         return self.formula(w[0], w[1])
 
 
@@ -165,8 +165,7 @@ def _rate(seen: Grid, start: Point) -> float:
         curvatures.append(below[np.isfinite(below)])
     curvature = np.concatenate(curvatures)
     steep = float(np.percentile(curvature, 95)) if curvature.size else 0.0
-    width = seen.w1[-1] - seen.w1[0]
-    rate = 1 / steep if steep > 0 else width / 100
+    rate = 1 / steep if steep > 0 else (seen.w1[-1] - seen.w1[0]) / 100
     return one_digit(min(max(rate, 1e-5), 10.0))
 
 
@@ -179,45 +178,72 @@ def _preset(name: str, text: str, **rest) -> Surface:
     return Surface(name=name, formula=formula.parse(text), **rest)
 
 
-_BOWL: Bounds = ((-20.0, 20.0), (-25.0, 25.0))
-_RAVINE: Bounds = ((-10.0, 10.0), (-4.0, 4.0))
-_NOISY: Bounds = ((-6.0, 6.0), (-6.0, 6.0))
-_ORIGIN = ((0.0, 0.0),)
+def tutorial_hill(depth: float = 0.025) -> str:
+    """Gaussians: a hill, a small hole of some depth behind it, and then a valley."""
+    return (
+        "0.05*(exp(-(w1**2 + w2**2)/(2*1.5**2)) - exp(-((w1 - 8)**2 + w2**2)/"
+        f"(2*1.5**2))) - {depth}*exp(-((w1 - 4)**2 + w2**2)/(2*0.7**2))"
+    )
 
-# Rotations are by the angle of the triangle of sides 3, 4 and 5, and turn the starts
-# along: to a method that does not look at axes nothing changes.
+
+def _rotated(surface: Surface, bounds: Bounds) -> Surface:
+    """Turned with its start, by the angle of the triangle of sides 3, 4 and 5.
+
+    To a method that does not look at axes nothing changes.
+    """
+    turned = {"w1": "(0.8*w1 + 0.6*w2)", "w2": "(0.8*w2 - 0.6*w1)"}
+    text = re.sub("w[12]", lambda found: turned[found[0]], surface.formula.text)
+    w1, w2 = surface.start
+    return dataclasses.replace(
+        surface,
+        name=f"{surface.name}, rotated",
+        formula=formula.parse(text),
+        bounds=bounds,
+        start=(round(0.8 * w1 - 0.6 * w2, 3), round(0.6 * w1 + 0.8 * w2, 3)),
+    )
+
+
+_ORIGIN = ((0.0, 0.0),)
+_QUADRATIC = _preset(
+    "Quadratic",
+    "3*w1**2 + 10*w2**2",
+    bounds=((-20.0, 20.0), (-25.0, 25.0)),
+    start=(-15.0, 20.0),
+    minima=_ORIGIN,
+    rate=0.02,
+)
+_RAVINE = _preset(
+    "Ravine",
+    "0.1*w1**2 + 10*w2**2",
+    bounds=((-10.0, 10.0), (-4.0, 4.0)),
+    start=(-8.0, 2.0),
+    minima=_ORIGIN,
+    rate=0.09,
+)
+_NOISY = _preset(
+    "Noisy quadratic",
+    "0.5*w1**2 + 2.5*w2**2",
+    bounds=((-6.0, 6.0), (-6.0, 6.0)),
+    start=(-5.0, 4.0),
+    minima=_ORIGIN,
+    rate=0.1,
+    noise=4.0,
+)
+
+# The quadratic is the example of Tutorial A. The two named after a tutorial are ours,
+# with what it says of its own, which it only shows.
 PRESETS: Mapping[str, Surface] = {
-    "quadratic": _preset(
-        "Quadratic",
-        "3*w1**2 + 10*w2**2",
-        bounds=_BOWL,
-        start=(-15.0, 20.0),
+    "quadratic": _QUADRATIC,
+    "quadratic_rotated": _rotated(_QUADRATIC, ((-30.0, 30.0), (-25.0, 25.0))),
+    "ravine": _RAVINE,
+    "ravine_rotated": _rotated(_RAVINE, ((-10.0, 10.0), (-8.0, 8.0))),
+    "tutorial_ravine": _preset(
+        "Ravine of Tutorial B",
+        "(100*w1**2 + w2**2)/2",
+        bounds=((-4.0, 4.0), (-12.0, 12.0)),
+        start=(1.0, -10.0),
         minima=_ORIGIN,
-        rate=0.02,
-    ),
-    "quadratic_rotated": _preset(
-        "Quadratic, rotated",
-        "3*(0.8*w1 + 0.6*w2)**2 + 10*(0.8*w2 - 0.6*w1)**2",
-        bounds=((-30.0, 30.0), (-25.0, 25.0)),
-        start=(-24.0, 7.0),
-        minima=_ORIGIN,
-        rate=0.02,
-    ),
-    "ravine": _preset(
-        "Ravine",
-        "0.1*w1**2 + 10*w2**2",
-        bounds=_RAVINE,
-        start=(-8.0, 2.0),
-        minima=_ORIGIN,
-        rate=0.09,
-    ),
-    "ravine_rotated": _preset(
-        "Ravine, rotated",
-        "0.1*(0.8*w1 + 0.6*w2)**2 + 10*(0.8*w2 - 0.6*w1)**2",
-        bounds=((-10.0, 10.0), (-8.0, 8.0)),
-        start=(-7.6, -3.2),
-        minima=_ORIGIN,
-        rate=0.09,
+        rate=0.0196,  # 0.98 of the largest stable one
     ),
     "hill": _preset(
         "Hill with a hole before the valley",
@@ -227,6 +253,14 @@ PRESETS: Mapping[str, Surface] = {
         start=(0.5, 0.3),
         minima=((6.001474742193571, 0.0),),
         rate=0.1,
+    ),
+    "tutorial_hill": _preset(
+        "Hill of Tutorial A",
+        tutorial_hill(),
+        bounds=((-2.5, 11.0), (-3.0, 3.0)),
+        start=(0.3, 0.1),
+        minima=((8.00000458105244, 0.0),),
+        rate=20.0,
     ),
     "rosenbrock": _preset(
         "Rosenbrock",
@@ -258,22 +292,6 @@ PRESETS: Mapping[str, Surface] = {
         ),
         rate=0.01,
     ),
-    "noisy": _preset(
-        "Noisy quadratic",
-        "0.5*w1**2 + 2.5*w2**2",
-        bounds=_NOISY,
-        start=(-5.0, 4.0),
-        minima=_ORIGIN,
-        rate=0.1,
-        noise=4.0,
-    ),
-    "noisy_rotated": _preset(
-        "Noisy quadratic, rotated",
-        "0.5*(0.8*w1 + 0.6*w2)**2 + 2.5*(0.8*w2 - 0.6*w1)**2",
-        bounds=((-8.0, 8.0), (-6.0, 6.0)),
-        start=(-6.4, 0.2),
-        minima=_ORIGIN,
-        rate=0.1,
-        noise=4.0,
-    ),
+    "noisy": _NOISY,
+    "noisy_rotated": _rotated(_NOISY, ((-8.0, 8.0), (-6.0, 6.0))),
 }

@@ -10,13 +10,14 @@ runs in it, would be gone there.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 import optax_sign
 from experiments.paths.formula import Formula
@@ -55,6 +56,55 @@ class Trajectory:
     notice: str | None
 
 
+def walk(
+    loss: Callable[[jax.Array], jax.Array],
+    optimizer: optax.GradientTransformation,
+    start: ArrayLike | Sequence[float],
+    steps: int,
+    components: Mapping[str, Callable[[Step], jax.Array]] = {},
+    values: Mapping[str, Any] = {},
+    noise: ArrayLike = 0.0,
+) -> dict[str, jax.Array]:
+    """Steps of an optimizer down a loss, with all that is seen on the way; traceable.
+
+    Args:
+      loss: a number for the weights, shape (d,).
+      optimizer: one that does its own scaling by the rate.
+      start: the first weights.
+      steps: how many.
+      components: what is read from each step.
+      values: the optimizer's hyper-parameters, where a component asks for them.
+      noise: what is added to the gradients, of a shape that goes with (steps, d).
+
+    Returns:
+      "path", the weights before the first step and after each, shape (steps + 1, d);
+      "error", the loss at these, shape (steps + 1,); "gradient" that each step was
+      taken with, shape (steps, d); and by its name each component.
+    """
+    first = jnp.asarray(start)
+
+    def step(carry, disturbance):
+        w, before = carry
+        error, slope = jax.value_and_grad(loss)(w)
+        gradient = slope + disturbance
+        updates, after = optimizer.update(gradient, before, w)
+        taken = Step(gradient, jnp.asarray(updates), before, after, values)
+        seen = {name: read(taken) for name, read in components.items()}
+        seen |= {"path": w, "error": error, "gradient": gradient}
+        return (optax.apply_updates(w, updates), after), seen
+
+    (last, _), seen = jax.lax.scan(
+        step,
+        (first, optimizer.init(first)),
+        jnp.broadcast_to(jnp.asarray(noise, first.dtype), (steps, *first.shape)),
+    )
+    return {
+        **seen,
+        "path": jnp.concatenate([seen["path"], last[None]]),
+        "error": jnp.append(seen["error"], loss(last)),
+    }
+
+
 def trajectory(
     surface: Surface,
     method: Method,
@@ -76,7 +126,7 @@ def trajectory(
       seed: of the noise, which is the same for all optimizers; at least 0.
 
     Raises:
-      MethodError: a value is out of its range.
+      ConfigError: a value is out of its range.
       ValueError: so is `steps`.
     """
     if not 1 <= steps <= MAX_STEPS:
@@ -88,17 +138,18 @@ def trajectory(
     run = _compiled(surface.formula, method, choices)
     with jax.enable_x64(True):
         disturbances = _disturbances(length, float(noise), seed)
-        path = run(numbers, np.array(start, float), disturbances)
-        points, losses, components, taken, oscillation = jax.device_get(
-            (*path[:3], *_measure(*path[:2], steps))
+        seen = run(numbers, np.array(start, float), disturbances)
+        seen, taken, oscillation = jax.device_get(
+            (seen, *_measure(seen["path"], seen["error"], steps))
         )
+    points, losses = seen["path"], seen["error"]
     last = max(int(taken), 0)
     diverged_at = last + 1 if 0 <= taken < steps else 0 if taken < 0 else None
     gaps = points[last] - np.array(surface.minima)
     return Trajectory(
         points=points[: last + 1],
         losses=losses[: last + 1],
-        components={name: c[:last] for name, c in components.items()},
+        components={name: seen[name][:last] for name, _ in method.components},
         oscillation=float(oscillation),
         final_loss=float(losses[last]),
         distance=float(np.linalg.norm(gaps, axis=1).min()),
@@ -135,28 +186,17 @@ def _compiled(loss: Formula, method: Method, choices: tuple[tuple[str, Value], .
     of the time would go into polishing a loop that runs for milliseconds.
     """
 
-    def value(w):
-        return loss(w[0], w[1])
-
     @functools.partial(jax.jit, compiler_options=OPTIONS)
     def run(numbers: Mapping[str, jax.Array], start, disturbances):
-        values: dict[str, Any] = {**numbers, **dict(choices)}
-        optimizer = method.build(values)
-
-        def advance(carry, disturbance):
-            w, before = carry
-            loss_here, slope = jax.value_and_grad(value)(w)
-            gradient = slope + disturbance
-            updates, after = optimizer.update(gradient, before, w)
-            step = Step(gradient, jnp.asarray(updates), before, after, values)
-            seen = {name: read(step) for name, read in method.components}
-            return (optax.apply_updates(w, updates), after), (w, loss_here, seen)
-
-        (end, _), (points, losses, seen) = jax.lax.scan(
-            advance, (start, optimizer.init(start)), disturbances
+        return walk(
+            lambda w: loss(w[0], w[1]),
+            method.build(values := {**numbers, **dict(choices)}),
+            start,
+            len(disturbances),
+            dict(method.components),
+            values,
+            disturbances,
         )
-        points = jnp.concatenate([points, end[None]])
-        return points, jnp.append(losses, value(end)), seen
 
     return run
 

@@ -11,15 +11,11 @@ from typing import Any
 import jax
 import optax
 
-from experiments.errors import unknown
+from experiments.errors import ConfigError, unknown
 from experiments.paths.inner_state import Step
 from experiments.paths.surfaces import Surface, one_digit
 
 Value = float | bool | str
-
-
-class MethodError(ValueError):
-    """A method or a value of it that does not exist; one sentence for the user."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,14 +103,13 @@ class Method:
         """All values, with the defaults of those that are not given.
 
         Raises:
-          MethodError: there is no such value, or it is out of its range.
+          ConfigError: there is no such value, or it is out of its range.
         """
         complete: dict[str, Value] = {s.name: s.default for s in self.sliders}
         complete |= {choice.name: choice.options[0] for choice in self.choices}
         for name in values:
             if name not in complete:
-                error = unknown(f"option of {self.label}", name[:50], complete)
-                raise MethodError(str(error))
+                raise unknown(f"option of {self.label}", name[:50], complete)
         complete |= values
         for slider in self.sliders:
             _check_number(self.label, slider, complete[slider.name])
@@ -123,7 +118,7 @@ class Method:
             value = complete[choice.name]
             if value not in choice.options:
                 allowed = " or ".join(map(repr, choice.options))
-                raise MethodError(
+                raise ConfigError(
                     f"{choice.name} of {self.label} must be {allowed}, got "
                     f"{str(value)[:50]!r}."
                 )
@@ -144,7 +139,7 @@ class Method:
 def _check_number(label: str, slider: Slider, value: Any) -> None:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not (number and slider.low <= value <= slider.high):  # NaN is not
-        raise MethodError(
+        raise ConfigError(
             f"{slider.name} of {label} must lie between {slider.low:g} and "
             f"{slider.high:g}, got {str(value)[:50]}."
         )

@@ -1,30 +1,17 @@
 """What a run is: frozen dataclasses, checked field by field.
 
-Nothing here imports JAX, so a mistyped option is rejected before anything is loaded.
-The names of models, data sets and optimizers are therefore written out below; a test
-holds them equal to the keys of the registries that implement them.
+Types and ranges, that is; whether there is a network, a data set or an optimizer of
+that name is known where it is looked up.
 """
 
 import dataclasses
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from experiments.errors import ConfigError, unknown
 
-# Their numbers of classes.
-DATASETS = {"fashion_mnist": 10, "cifar10": 10, "cifar100": 100, "war_and_peace": 82}
-MODELS = (
-    *("mlp", "mas_cnn", "p1_cnn", "p2_cnn", "wrn_40_4", "char_lstm"),
-    *("resnet_8_8", "resnet_8_16"),
-)
-OPTIMIZERS = (
-    *("ssd", "m_sgd", "m_ssd", "mas", "svag", "m_svag"),
-    *("adam_star", "adarem", "adarem_s", "adamw_hyperball", "mas_hyperball"),
-    *("sgd", "momentum", "adam", "adamw", "adagrad", "rmsprop"),
-    *("lion", "signum", "rprop"),
-)
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -45,17 +32,15 @@ class Schedule:
 
     def __post_init__(self) -> None:
         """Rejects what no schedule could follow."""
-        _check_name("schedule", self.name, SCHEDULES)
+        if self.name not in SCHEDULES:
+            raise unknown("schedule", self.name, SCHEDULES)
         if not isinstance(self.boundaries, tuple | list):
             raise ConfigError(
                 f"schedule boundaries must be a list of fractions, got "
                 f"{self.boundaries!r}."
             )
-        _set(
-            self,
-            "boundaries",
-            tuple(_number("schedule boundary", b) for b in self.boundaries),
-        )
+        numbers = (_number("schedule boundary", b) for b in self.boundaries)
+        _set(self, "boundaries", tuple(numbers))
         _set(self, "factor", _number("schedule factor", self.factor))
         if self.factor <= 0:
             raise ConfigError(f"schedule factor must be > 0, got {self.factor}.")
@@ -85,7 +70,7 @@ class Optimizer:
     """An optimizer with its hyper-parameters.
 
     Attributes:
-      name: a key of `experiments.training.train.optimizers.OPTIMIZERS`.
+      name: of the optimizer.
       learning_rate: the base rate, > 0, before the schedule.
       options: further arguments of the optimizer as (name, value) pairs; kept sorted,
         so that their order does not matter. Data types are given by name ("bfloat16").
@@ -98,12 +83,8 @@ class Optimizer:
     schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
-        """Rejects rates and options that no optimizer takes; names are checked later.
-
-        Whether this optimizer knows an option is checked by `optimizers.make`, which
-        can see its signature.
-        """
-        _check_name("optimizer", self.name, OPTIMIZERS)
+        """Rejects rates and options that no optimizer takes."""
+        _check_text("optimizer", self.name)
         _set(self, "learning_rate", _number("learning_rate", self.learning_rate))
         if self.learning_rate <= 0:
             raise ConfigError(f"learning_rate must be > 0, got {self.learning_rate}.")
@@ -113,29 +94,26 @@ class Optimizer:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run:
-    """One training run; two equal runs give the same numbers.
+class Settings:
+    """What runs have in common that differ in optimizer and seed only.
 
     Attributes:
-      dataset: name of the data set.
-      model: name of the network.
-      optimizer: the optimizer and its hyper-parameters.
+      dataset: the data; see: list datasets.
+      model: the network; see: list networks.
       batch_size: examples a step; the last partial batch of an epoch is dropped.
-      epochs: length in passes over the training set; give this or `steps`.
-      steps: length in steps; give this or `epochs`.
-      shuffle: whether the training set is shuffled anew for every epoch.
-      augment: whether training images are cropped, mirrored and distorted at random.
+      epochs: length in passes over the training set.
+      steps: length in steps, in place of epochs.
+      shuffle: shuffle the training set anew for every epoch.
+      augment: crop, mirror and distort the training images at random.
       l2: factor of the penalty l2/2 ||w||^2 that is trained on with the loss, over all
         parameters of two or more dimensions: weights, not biases or scales.
-      track_oscillation: whether evaluations measure how much the parameters oscillated
-        since the one before.
+      track_oscillation: measure at evaluations how much the parameters oscillated since
+        the one before.
       eval_every: steps between two evaluations.
-      seed: of initialisation, shuffling, augmentation and dropout.
     """
 
     dataset: str = "fashion_mnist"
     model: str = "mlp"
-    optimizer: Optimizer
     batch_size: int = 64
     epochs: int | None = None
     steps: int | None = None
@@ -144,28 +122,37 @@ class Run:
     l2: float = 0.0
     track_oscillation: bool = False
     eval_every: int = 500
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run(Settings):
+    """One training run; two equal runs give the same numbers.
+
+    Attributes:
+      optimizer: the optimizer and its hyper-parameters.
+      seed: of initialisation, shuffling, augmentation and dropout.
+    """
+
+    optimizer: Optimizer
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Rejects every value that training could not start with."""
-        _check_name("dataset", self.dataset, DATASETS)
-        _check_name("model", self.model, MODELS)
+        _check_text("dataset", self.dataset)
+        _check_text("model", self.model)
         if not isinstance(self.optimizer, Optimizer):
             raise ConfigError(f"optimizer must be an Optimizer: {self.optimizer!r}.")
-        _check_int("batch_size", self.batch_size, 1)
-        _check_int("eval_every", self.eval_every, 1)
-        _check_int("seed", self.seed, 0)
-        if self.seed >= 2**32:  # JAX drops the higher bits of a key's seed
-            raise ConfigError(f"seed must be < 2**32, got {self.seed}.")
-        if (self.epochs is None) == (self.steps is None):
+        given = [k for k in ("epochs", "steps") if getattr(self, k) is not None]
+        if len(given) != 1:
             raise ConfigError(
                 f"Exactly one of epochs and steps must be given, got "
                 f"epochs={self.epochs!r} and steps={self.steps!r}."
             )
-        if self.epochs is not None:
-            _check_int("epochs", self.epochs, 1)
-        if self.steps is not None:
-            _check_int("steps", self.steps, 1)
+        for name in ("batch_size", "eval_every", *given):
+            _check_int(name, getattr(self, name), 1)
+        _check_int("seed", self.seed, 0)
+        if self.seed >= 2**32:  # JAX drops the higher bits of a key's seed
+            raise ConfigError(f"seed must be < 2**32, got {self.seed}.")
         for name in ("shuffle", "augment", "track_oscillation"):
             value = getattr(self, name)
             if not isinstance(value, bool):
@@ -198,38 +185,30 @@ def to_json(run: Run) -> dict[str, Any]:
     """The run as plain JSON values; options become an object."""
     tree = dataclasses.asdict(run)
     tree["optimizer"]["options"] = dict(run.optimizer.options)
-    tree["optimizer"]["schedule"]["boundaries"] = list(
-        run.optimizer.schedule.boundaries
-    )
     return tree
 
 
 def from_json(tree: Mapping[str, Any]) -> Run:
     """The run that `to_json` wrote; unknown and missing keys are rejected."""
-    fields = _checked_fields("run", Run, tree)
-    fields["optimizer"] = dict(
-        _checked_fields("optimizer", Optimizer, fields["optimizer"])
-    )
-    optimizer = fields["optimizer"]
+    fields = _fields("run", Run, tree)
+    optimizer = _fields("optimizer", Optimizer, fields.pop("optimizer"))
     options = optimizer.get("options", {})
     if not isinstance(options, Mapping):
         raise ConfigError(f"options must be a JSON object, got {options!r}.")
     optimizer["options"] = tuple(options.items())
     if "schedule" in optimizer:
-        optimizer["schedule"] = Schedule(
-            **_checked_fields("schedule", Schedule, optimizer["schedule"])
-        )
-    fields["optimizer"] = Optimizer(**optimizer)
-    return Run(**fields)
+        schedule = _fields("schedule", Schedule, optimizer["schedule"])
+        optimizer["schedule"] = Schedule(**schedule)
+    return Run(optimizer=Optimizer(**optimizer), **fields)
 
 
 def _set(instance: Any, field: str, value: Any) -> None:
     object.__setattr__(instance, field, value)  # the only way in a frozen dataclass
 
 
-def _check_name(what: str, name: str, valid: Iterable[str]) -> None:
-    if name not in valid:
-        raise unknown(what, name, valid)
+def _check_text(what: str, name: object) -> None:
+    if not isinstance(name, str):
+        raise ConfigError(f"{what} must be a name, got {name!r}.")
 
 
 def _check_int(what: str, value: object, least: int) -> None:
@@ -270,7 +249,7 @@ def _sorted_options(options: object) -> tuple[tuple[str, Option], ...]:
     return tuple(sorted(pairs.items()))
 
 
-def _checked_fields(what: str, kind: type, tree: object) -> dict[str, Any]:
+def _fields(what: str, kind: type, tree: object) -> dict[str, Any]:
     if not isinstance(tree, Mapping):
         raise ConfigError(f"{what} must be a JSON object, got {tree!r}.")
     valid = {field.name: field for field in dataclasses.fields(kind)}

@@ -1,4 +1,4 @@
-"""What keeps the files of a run whole: atomic writes, one writer at a time."""
+"""What keeps files whole: atomic writes, one writer at a time, clear refusals."""
 
 import contextlib
 import fcntl
@@ -9,19 +9,42 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from experiments.errors import RunError
+from experiments.errors import OutputError, RunError
+
+# More than all the tables and figures that one command writes.
+ROOM = 4 << 20
 
 
 @contextlib.contextmanager
-def clear_refusal(folder: pathlib.Path) -> Iterator[None]:
+def clear_refusal(
+    place: pathlib.Path, error: type[Exception] = RunError
+) -> Iterator[None]:
     """Turns a refusal of the file system into one sentence with the way out."""
     try:
         yield
-    except OSError as error:
-        raise RunError(
-            f"Cannot write to {folder} ({error.strerror}): make room or give another "
-            f"folder with --runs; what is stored there is unharmed."
-        ) from error
+    except OSError as refused:
+        option = " with --runs" if error is RunError else ""
+        raise error(
+            f"Cannot write to {place} ({refused.strerror}): make room or name another "
+            f"place{option}; what is stored there is unharmed."
+        ) from refused
+
+
+def check_room(folder: pathlib.Path) -> None:
+    """Makes sure that a folder takes files, before work is done that would be lost.
+
+    It is made if need be, and a file that fills `ROOM` is written and removed.
+
+    Raises:
+      OutputError: it cannot be made, is read-only or is full.
+    """
+    probe = folder / f".room-{os.getpid()}"
+    with clear_refusal(folder, OutputError):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(probe, bytes(ROOM))
+        finally:
+            probe.unlink(missing_ok=True)
 
 
 def write_all(file: int, data: bytes) -> None:
@@ -33,25 +56,44 @@ def write_all(file: int, data: bytes) -> None:
 
 
 def write_json(path: pathlib.Path, tree: Any) -> None:
-    """Puts a JSON file in place whole or not at all."""
-    new = path.with_name(path.name + ".new")  # one writer: the lock is held
+    """Puts a JSON file of a run in place whole or not at all."""
     with clear_refusal(path.parent):
-        try:
-            file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            try:
-                write_all(file, json.dumps(tree, indent=2).encode() + b"\n")
-            finally:
-                os.close(file)
-            os.replace(new, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                new.unlink()
-            raise
-        directory = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(directory)  # makes the new name last through a power cut
-        finally:
-            os.close(directory)
+        _replace(path, json.dumps(tree, indent=2).encode() + b"\n")
+
+
+def write_output(path: pathlib.Path, data: bytes) -> None:
+    """Puts a file for the user in place of an older one when all of it is on the disk.
+
+    Raises:
+      OutputError: it cannot be written; an older file is unharmed.
+    """
+    with clear_refusal(path, OutputError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _replace(path, data)
+
+
+def _replace(path: pathlib.Path, data: bytes) -> None:
+    new = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        _write(new, data)
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink()
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # makes the new name last through a power cut
+    finally:
+        os.close(directory)
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    try:
+        write_all(file, data)
+    finally:
+        os.close(file)
 
 
 def read_bytes(path: pathlib.Path) -> bytes | None:

@@ -28,13 +28,11 @@ class Table:
     """The metrics of a run as columns.
 
     Attributes:
-      loss_steps: int64 [steps], the number of each step, from 1.
-      losses: float32 [steps], the training loss of each step's mini-batch.
+      losses: float32 [steps], the training loss of each step's mini-batch, from step 1.
       steps: int64 [evaluations], the steps done at each evaluation.
       columns: name → float32 [evaluations], the other numbers of the evaluations.
     """
 
-    loss_steps: np.ndarray
     losses: np.ndarray
     steps: np.ndarray
     columns: Mapping[str, np.ndarray]
@@ -89,12 +87,9 @@ def decode(path: pathlib.Path) -> tuple[list[dict[str, Any]], list[int]]:
 
 def table(rows: Sequence[Row]) -> Table:
     """Columns of the given rows; all rows have the keys of the first."""
-    losses = [np.asarray(row["losses"], np.float32) for row in rows]
-    all_losses = np.concatenate([np.zeros(0, np.float32), *losses])
     names = rows[0].keys() - {"step", "losses"} if rows else set()
     return Table(
-        loss_steps=np.arange(1, len(all_losses) + 1),
-        losses=all_losses,
+        losses=np.array([loss for row in rows for loss in row["losses"]], np.float32),
         steps=np.array([row["step"] for row in rows], np.int64),
         columns={
             name: np.array([row[name] for row in rows], np.float32)

@@ -8,25 +8,22 @@ stands, everything else is complete, and nothing in the folder is written again.
 
 import contextlib
 import dataclasses
+import datetime
+import importlib.metadata
 import os
 import pathlib
+import platform
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from experiments.errors import ConfigError, RunError
-from experiments.runs import config, identity, metrics, provenance
-from experiments.runs.files import (
-    clear_refusal,
-    damaged,
-    holder,
-    lock,
-    read_json,
-    write_all,
-    write_json,
-)
+from experiments.runs import config, files, metrics, names
 from experiments.runs.metrics import Row, Table
 from experiments.runs.tensorboard import Events
+
+# Those that decide about numbers.
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "optax-sign", "numpy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -89,7 +86,7 @@ class Handle:
         self._events: Events | None = None
         path = folder / "metrics.jsonl"
         self._rows, self._ends = metrics.decode(path)
-        with clear_refusal(folder):
+        with files.clear_refusal(folder):
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         if result is None:
             self._cut(len(self._rows))  # heals a last line that was torn off
@@ -108,9 +105,9 @@ class Handle:
         for row in rows:
             count, first_step = len(self._rows), self.last_step + 1
             row, line = metrics.encode(row, self._rows[-1] if self._rows else None)
-            with clear_refusal(self._folder):
+            with files.clear_refusal(self._folder):
                 try:
-                    write_all(self._file, line)
+                    files.write_all(self._file, line)
                     self._rows.append(row)
                     self._ends.append(sum(self._ends[-1:]) + len(line))
                 except BaseException:  # no half a row on a full disk or after Ctrl-C
@@ -140,7 +137,7 @@ class Handle:
                 f"A run of {result.steps} steps cannot finish with metrics that end at "
                 f"step {self.last_step}."
             )
-        write_json(self._folder / "result.json", dataclasses.asdict(result))
+        files.write_json(self._folder / "result.json", dataclasses.asdict(result))
         self.result = result
 
     def close(self) -> None:
@@ -159,7 +156,7 @@ class Handle:
 
     def _cut(self, count: int) -> None:
         """Keeps the first rows of the file."""
-        with clear_refusal(self._folder):
+        with files.clear_refusal(self._folder):
             os.ftruncate(self._file, self._ends[count - 1] if count else 0)
             os.fsync(self._file)
         del self._rows[count:], self._ends[count:]
@@ -173,7 +170,7 @@ class Store:
 
     def folder(self, run: config.Run) -> pathlib.Path:
         """Where a run is stored, whether it is there yet or not."""
-        return self.root / identity.run_hash(run)
+        return self.root / names.run_hash(run)
 
     def result(self, run: config.Run) -> Result | None:
         """How the run ended, or None if it has not."""
@@ -207,11 +204,17 @@ class Store:
             what is in it is damaged or belongs to another configuration.
         """
         folder = self.folder(run)
-        with clear_refusal(folder):
+        with files.clear_refusal(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        with lock(folder):
+        with files.lock(folder):
             if not _check_config(folder, run):
-                write_json(folder / "config.json", _describe(run))
+                description = {
+                    "run": config.to_json(run),
+                    "hash": names.run_hash(run),
+                    "versions": versions(),
+                    "date": now(),
+                }
+                files.write_json(folder / "config.json", description)
             handle = Handle(folder, _read_result(folder))
             try:
                 yield handle
@@ -226,10 +229,19 @@ class Store:
             folders = sorted(self.root.iterdir())
         except OSError as error:
             raise RunError(f"Cannot read {self.root}: {error.strerror}.") from error
-        return [_entry(path) for path in folders if _HASH.fullmatch(path.name)]
+        of_runs = (path for path in folders if re.fullmatch("[0-9a-f]{16}", path.name))
+        return [_entry(path) for path in of_runs]
 
 
-_HASH = re.compile("[0-9a-f]{16}")
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that decide about numbers, stored with results."""
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"python": platform.python_version(), **packages}
+
+
+def now() -> str:
+    """Date and time of day, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _entry(folder: pathlib.Path) -> Entry:
@@ -238,7 +250,7 @@ def _entry(folder: pathlib.Path) -> Entry:
         run = _stored_run(folder)
         if result := _read_result(folder):
             return Entry(folder, run, result.status, f"at step {result.steps}", result)
-        if process := holder(folder):
+        if process := files.holder(folder):
             return Entry(folder, run, "running", f"by process {process}")
         rows, _ = metrics.decode(folder / "metrics.jsonl")
     except RunError as error:
@@ -250,7 +262,7 @@ def _entry(folder: pathlib.Path) -> Entry:
 def _check_config(folder: pathlib.Path, run: config.Run) -> bool:
     """Whether the folder is this run's already; an error if it is another's."""
     stored = _stored_run(folder)
-    if stored is not None and identity.run_hash(stored) != identity.run_hash(run):
+    if stored is not None and names.run_hash(stored) != names.run_hash(run):
         raise RunError(
             f"{folder} holds another configuration than the one its name stands for: "
             f"move it away or give another folder with --runs."
@@ -260,34 +272,25 @@ def _check_config(folder: pathlib.Path, run: config.Run) -> bool:
 
 def _stored_run(folder: pathlib.Path) -> config.Run | None:
     path = folder / "config.json"
-    tree = read_json(path)
+    tree = files.read_json(path)
     if tree is None:
         if (folder / "metrics.jsonl").exists():
-            raise damaged(path)
+            raise files.damaged(path)
         return None
     try:
         return config.from_json(tree["run"])
     except ConfigError as error:  # perhaps the run of a later version
         raise RunError(f"{path} holds no run known here: {error}") from error
     except (KeyError, TypeError) as error:
-        raise damaged(path) from error
+        raise files.damaged(path) from error
 
 
 def _read_result(folder: pathlib.Path) -> Result | None:
     path = folder / "result.json"
-    tree = read_json(path)
+    tree = files.read_json(path)
     if tree is None:
         return None
     try:
         return Result(**tree)
     except (TypeError, ValueError) as error:
-        raise damaged(path) from error
-
-
-def _describe(run: config.Run) -> dict[str, Any]:
-    return {
-        "run": config.to_json(run),
-        "hash": identity.run_hash(run),
-        "versions": provenance.versions(),
-        "date": provenance.now(),
-    }
+        raise files.damaged(path) from error

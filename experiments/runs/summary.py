@@ -1,9 +1,9 @@
-"""Small tables of runs that have ended: what figures and verdicts are drawn from.
+"""Summaries of runs that have ended: what figures and verdicts are drawn from.
 
-One JSON file a run, of a few kilobytes, so that it can be kept in git where the run
-itself, with its weights, cannot. It holds the configuration and its hash, how the run
-ended, versions, date, the smoothed training loss at some 400 steps and all evaluations,
-and a digest of all that: a number changed by hand is refused.
+A row of `runs.jsonl` a run, of a few kilobytes, so that it can be kept in git where the
+run itself, with its weights, cannot. It holds the configuration and its hash, how the
+run ended, versions, date, the smoothed training loss at some 400 steps and all
+evaluations.
 
 The training loss is smoothed as the MaS paper does it, by a moving average of decay
 0.95 over the mini-batches. The paper does not say how its average starts. Here it is
@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from experiments.data.datasets import DATASETS
 from experiments.errors import RunError
-from experiments.runs import config, identity, signed
+from experiments.runs import config, names, tables
 from experiments.runs.files import read_json
 from experiments.runs.store import Result, Store
 
@@ -40,8 +41,7 @@ class Summary:
       weights: number of the network's parameters.
       versions: of Python and of the packages that it ran with.
       date: when it began.
-      steps: int64 [points], the steps at which `loss` is given, the last one included.
-      loss: float64 [points], the smoothed training loss.
+      loss: float64 [points], the smoothed training loss at `steps`.
       evaluated: int64 [evaluations], the steps after which it was evaluated.
       evaluations: name → float64 [evaluations].
     """
@@ -51,10 +51,14 @@ class Summary:
     weights: int
     versions: Mapping[str, str]
     date: str
-    steps: np.ndarray
     loss: np.ndarray
     evaluated: np.ndarray
     evaluations: Mapping[str, np.ndarray]
+
+    @property
+    def steps(self) -> np.ndarray:
+        """int64 [points], equally spaced from the first step to the last."""
+        return _spaced(self.result.steps, len(self.loss))
 
     @property
     def final_loss(self) -> float:
@@ -66,7 +70,7 @@ class Summary:
         """What went wrong: it diverged, or ended as a guess does; else nothing."""
         if self.result.status == "diverged":
             return f"diverged at step {self.result.steps}"
-        guess = math.log(config.DATASETS[self.run.dataset])
+        guess = math.log(DATASETS[self.run.dataset].num_classes)
         learnt = self.result.metrics["train_loss"] < CLEARLY * guess
         return "" if learnt else "ended no better than a guess"
 
@@ -102,73 +106,71 @@ def summarize(store: Store, run: config.Run, weights: int) -> Summary:
         raise RunError(f"The run in {store.folder(run)} has not ended: train it first.")
     table = store.read_metrics(run)
     description = read_json(store.folder(run) / "config.json")
-    kept = np.linspace(0, len(table.losses) - 1, POINTS).round().astype(np.int64)
-    kept = np.unique(kept)
+    kept = _spaced(len(table.losses), min(len(table.losses), POINTS))
     return Summary(
         run=run,
         result=result,
         weights=weights,
         versions=description["versions"],
         date=description["date"],
-        steps=table.loss_steps[kept],
-        loss=smooth(table.losses)[kept],
+        loss=smooth(table.losses)[kept - 1],
         evaluated=table.steps,
         evaluations=table.columns,
     )
 
 
-def path(folder: pathlib.Path, run: config.Run) -> pathlib.Path:
-    """Where the table of a run is; the name tells a reader which run it is."""
-    name = f"{run.model}-{run.optimizer.name}-seed-{run.seed}-{identity.run_hash(run)}"
-    return folder / f"{name}.json"
+def path(folder: pathlib.Path) -> pathlib.Path:
+    """Where the summaries of a study are."""
+    return folder / "runs.jsonl"
 
 
 def save(folder: pathlib.Path, summary: Summary) -> None:
-    """Writes the table of a run, whole or not at all.
+    """Adds a summary to those of a study; of two of one run, the later counts.
 
     Raises:
       OutputError: the folder cannot be written to.
     """
-    tree = {
+    row = {
+        "hash": names.run_hash(summary.run),
         "run": config.to_json(summary.run),
-        "hash": identity.run_hash(summary.run),
         "versions": dict(summary.versions),
         "date": summary.date,
-        "result": signed.rounded(dataclasses.asdict(summary.result)),
+        "result": tables.rounded(dataclasses.asdict(summary.result)),
         "weights": summary.weights,
-        "smoothing": SMOOTHING,
-        "steps": summary.steps.tolist(),
-        "loss": signed.rounded(summary.loss.tolist()),
+        "loss": tables.rounded(summary.loss.tolist()),
         "evaluated": summary.evaluated.tolist(),
-        "evaluations": signed.rounded(
+        "evaluations": tables.rounded(
             {name: column.tolist() for name, column in summary.evaluations.items()}
         ),
     }
-    signed.write(path(folder, summary.run), tree)
+    tables.append(path(folder), row)
 
 
 def load(folder: pathlib.Path, run: config.Run) -> Summary | None:
-    """Reads the table of a run, None if there is none.
+    """The summary of a run, None if there is none.
 
     Raises:
-      RunError: the table is not what was written, or is that of another run.
+      RunError: its row is not what was written.
     """
-    place = path(folder, run)
+    return tables.find(path(folder), _parse, names.run_hash(run))
 
-    def parse(tree: dict[str, Any]) -> Summary:
-        stored = config.from_json(tree["run"])
-        if {identity.run_hash(stored), tree["hash"]} != {identity.run_hash(run)}:
-            raise signed.refusal(place, f"is the table of run {tree['hash']}")
-        return Summary(
-            run=run,
-            result=Result(**tree["result"]),
-            weights=tree["weights"],
-            versions=tree["versions"],
-            date=tree["date"],
-            steps=np.array(tree["steps"], np.int64),
-            loss=np.array(tree["loss"], np.float64),
-            evaluated=np.array(tree["evaluated"], np.int64),
-            evaluations={k: np.array(v) for k, v in tree["evaluations"].items()},
-        )
 
-    return signed.read(place, parse)
+def _parse(row: dict[str, Any]) -> tuple[str, Summary]:
+    run = config.from_json(row["run"])
+    if names.run_hash(run) != row["hash"]:
+        raise ValueError("another hash was written for this run")
+    return row["hash"], Summary(
+        run=run,
+        result=Result(**row["result"]),
+        weights=row["weights"],
+        versions=row["versions"],
+        date=row["date"],
+        loss=np.array(row["loss"], np.float64),
+        evaluated=np.array(row["evaluated"], np.int64),
+        evaluations={k: np.array(v) for k, v in row["evaluations"].items()},
+    )
+
+
+def _spaced(last: int, points: int) -> np.ndarray:
+    """Equally spaced steps from 1 to the last, as far as whole numbers are."""
+    return np.linspace(0, last - 1, points).round().astype(np.int64) + 1

@@ -1,44 +1,58 @@
-"""How the stored arrays of a data set become what its networks take."""
+"""Which runs fit together, and which weights a normalisation layer follows."""
 
-import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from experiments.data import augmentation
-from experiments.data.datasets import Dataset, Kind
-from experiments.errors import ConfigError
+import optax_sign
+from experiments.data import preprocessing
+from experiments.data.datasets import DATASETS, Dataset
+from experiments.errors import ConfigError, unknown
+from experiments.networks.catalogue import NETWORKS
+from experiments.networks.functional import Network
 from experiments.runs import config
+from experiments.training.optimizers import OPTIMIZERS
+
+PyTree = Any
+
+EXAMPLES = 64  # enough for the statistics of a batch
 
 
-def check(
-    run: config.Run,
-    dataset: Dataset,
-    input_shape: tuple[int | None, ...],
-    streams: int | None,
-) -> None:
+def check_names(run: config.Run) -> None:
+    """Refuses a run that names a data set, network or optimizer that there is not.
+
+    Raises:
+      ConfigError: the name, with the nearest one that there is.
+    """
+    for what, name, valid in (
+        ("dataset", run.dataset, DATASETS),
+        ("model", run.model, NETWORKS),
+        ("optimizer", run.optimizer.name, OPTIMIZERS),
+    ):
+        if name not in valid:
+            raise unknown(what, name, valid)
+
+
+def check(run: config.Run, dataset: Dataset, network: Network) -> None:
     """Refuses a run whose network cannot take its data.
-
-    Args:
-      run: the run.
-      dataset: its data set.
-      input_shape: of one input of its network; None stands for any length.
-      streams: how many streams the network reads side by side, None if it reads none.
 
     Raises:
       ConfigError: what does not fit.
     """
-    shape = dataset.train_inputs.shape[1:]
-    lengths = zip(input_shape, shape, strict=False)
-    if len(input_shape) != len(shape) or any(a not in (None, b) for a, b in lengths):
+    takes, shape = network.input_shape, dataset.train_inputs.shape[1:]
+    lengths = zip(takes, shape, strict=False)
+    if len(takes) != len(shape) or any(a not in (None, b) for a, b in lengths):
         raise ConfigError(
-            f"Model {run.model!r} takes inputs of shape {input_shape}, but those of "
-            f"dataset {run.dataset!r} are of shape {shape}."
+            f"Model {run.model!r} takes inputs of shape {takes}, but those of dataset "
+            f"{run.dataset!r} are of shape {shape}."
         )
     if run.augment and dataset.kind == "characters":
         raise ConfigError(
             f"augment is for images, which dataset {run.dataset!r} does not hold."
         )
+    streams = network.streams
     if streams and (run.batch_size, run.shuffle) != (streams, False):
         raise ConfigError(
             f"Model {run.model!r} reads {streams} streams in order, so batch_size must "
@@ -46,29 +60,26 @@ def check(
         )
 
 
-def prepare(raw: jax.Array, kind: Kind, key: jax.Array | None = None) -> jax.Array:
-    """The inputs of a network, from a batch as it is stored.
+def scale_invariant(network: Network, dataset: Dataset) -> PyTree:
+    """A bool for each of the network's parameters, found by trying on a few examples.
 
-    Args:
-      raw: uint8 [batch, …].
-      kind: what they are, see `data.Dataset`.
-      key: decides how images are augmented; None leaves them as they are.
-
-    Returns:
-      Characters as they are; pixels as float32, "scaled" to [0, 1], or "standardized":
-      to mean 0 and deviation 1 in every image, where an image without contrast stays
-      finite. Augmentation comes between scaling and standardization.
+    It is the architecture that decides, so the values of the parameters are any.
     """
-    if kind == "characters":
-        return raw
-    images = raw.astype(jnp.float32) / 255
-    if key is not None:
-        images = augmentation.augment(images, key)
-    return _standardized(images) if kind == "standardized" else images
+    params, other = jax.tree.map(_any, jax.eval_shape(network.start, jax.random.key(0)))
+    streams = network.random(jax.random.key(0), 0)
+    count = network.streams or EXAMPLES
+    examples = preprocessing.prepare(
+        jnp.asarray(dataset.train_inputs[:count]), dataset.kind
+    )
+    labels = jnp.asarray(dataset.train_labels[:count])
+
+    def loss(params: PyTree) -> jax.Array:
+        return network.loss(params, other, streams, examples, labels)[0]
+
+    return optax_sign.scale_invariant_mask(loss, params)
 
 
-def _standardized(images: jax.Array) -> jax.Array:
-    axes = tuple(range(1, images.ndim))
-    least = 1 / math.sqrt(math.prod(images.shape[1:]))  # as TensorFlow bounds it
-    deviation = jnp.maximum(images.std(axes, keepdims=True), least)
-    return (images - images.mean(axes, keepdims=True)) / deviation
+def _any(leaf: jax.ShapeDtypeStruct) -> jax.Array:
+    """Small numbers, without the compilation that the network's own would take."""
+    values = np.random.default_rng(leaf.size).normal(scale=0.1, size=leaf.shape)
+    return jnp.asarray(values, leaf.dtype)

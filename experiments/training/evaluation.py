@@ -1,4 +1,4 @@
-"""Loss and accuracy over a whole set, in batches that bound the memory."""
+"""What is measured of a run: loss and accuracy over a whole set, and oscillation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+
+import optax_sign
 
 PyTree = Any
 
@@ -22,6 +24,8 @@ def loss_and_accuracy(
     batch: int = BATCH,
 ) -> tuple[jax.Array, jax.Array]:
     """Mean cross-entropy and share of right answers over all labels.
+
+    The batches bound the memory.
 
     Args:
       predict: memory, inputs [batch, …] → logits [*labels.shape, classes], memory.
@@ -55,3 +59,19 @@ def loss_and_accuracy(
         total += totals(memory, (inputs[whole:], labels[whole:]))[1]
     loss, accuracy = total / labels.size
     return loss, accuracy
+
+
+def track_in_windows(steps: int) -> optax.GradientTransformationExtraArgs:
+    """`optax_sign.track_oscillation`, begun anew after every `steps` updates.
+
+    At the end of a window `optax_sign.oscillation` reads its index Q off the state, as
+    the AdaRem paper draws it.
+    """
+    window = optax_sign.track_oscillation()
+
+    def update(updates, state, params=None, **extra_args):
+        over = state.count == steps
+        state = jax.tree.map(lambda x: jnp.where(over, jnp.zeros_like(x), x), state)
+        return window.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(window.init, update)

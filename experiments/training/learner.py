@@ -12,13 +12,11 @@ import jax.numpy as jnp
 import optax
 
 import optax_sign
-from experiments.data import datasets
+from experiments.data import datasets, preprocessing
 from experiments.errors import ConfigError
 from experiments.networks.functional import Network
 from experiments.runs import config
 from experiments.training import compatibility, evaluation, optimizers
-from experiments.training.oscillation_windows import track_in_windows
-from experiments.training.scale_invariance import scale_invariant
 
 PyTree = Any
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
@@ -59,6 +57,7 @@ class Learner:
         Raises:
           ConfigError: the run does not fit the data set, the optimizer or the network.
         """
+        compatibility.check_names(run)
         train_size = len(dataset.train_labels)
         self.total_steps = config.total_steps(run, train_size)
         self.steps_per_epoch = config.steps_per_epoch(run, train_size)
@@ -68,14 +67,12 @@ class Learner:
         self._train_size = train_size
         self._kind = dataset.kind
         self._network = Network(run.model, dataset.num_classes)
-        compatibility.check(
-            run, dataset, self._network.input_shape, self._network.streams
-        )
+        compatibility.check(run, dataset, self._network)
         self._learns_by = self._optimizer = self._make_optimizer(dataset)
         self._wants_variance = optimizers.needs_variance(run.optimizer)
         self.metrics: tuple[str, ...] = METRICS
         if run.track_oscillation:
-            window = track_in_windows(self._eval_every)
+            window = evaluation.track_in_windows(self._eval_every)
             self._optimizer = optax.chain(self._learns_by, window)
             self.metrics += OSCILLATION
         self.abstract = jax.eval_shape(self.start, jax.random.key(0))
@@ -164,7 +161,7 @@ class Learner:
         """
 
         def predict(other: PyTree, images: jax.Array) -> tuple[jax.Array, PyTree]:
-            prepared = compatibility.prepare(images, self._kind)
+            prepared = preprocessing.prepare(images, self._kind)
             return self._network.predict(state.params, other, prepared)
 
         measure = partial(
@@ -185,7 +182,7 @@ class Learner:
     ) -> optax.GradientTransformationExtraArgs:
         optimizer, found = self._run.optimizer, None
         if optimizers.needs_scale_invariance(optimizer):
-            mask = scale_invariant(self._network, dataset)
+            mask = compatibility.scale_invariant(self._network, dataset)
             found = mask if any(jax.tree.leaves(mask)) else None
         return optimizers.make(optimizer, self.total_steps, scale_invariant=found)
 
@@ -212,7 +209,7 @@ class Learner:
     ) -> State:
         streams = self._network.random(jax.random.fold_in(key, _DROP), state.step)
         augmenting = jax.random.fold_in(jax.random.fold_in(key, _AUGMENT), state.step)
-        images = compatibility.prepare(
+        images = preprocessing.prepare(
             images, self._kind, augmenting if self._run.augment else None
         )
         starts = state.step % self.steps_per_epoch == 0

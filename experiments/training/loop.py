@@ -11,32 +11,14 @@ import jax
 import numpy as np
 
 from experiments.data import datasets
-from experiments.runs import checkpoints, config, files, identity, store
-from experiments.training import devices as seeds
+from experiments.runs import checkpoints, config, files, names, store
+from experiments.training import parallel
 from experiments.training.learner import METRICS, Learner, State
+from experiments.training.progress import Progress
 
 # Steps are sent to the devices in portions of about this time. Between two of them
 # progress is told, checkpoints are written and Ctrl-C is heard.
 PORTION_SECONDS = 1.0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Progress:
-    """How far the runs that are being trained side by side have come.
-
-    Attributes:
-      runs: those still being trained.
-      step: steps done by the one that is least far.
-      total: steps to do.
-      loss: mean over these runs and their steps since the last event; NaN at first.
-      images_per_second: of all runs together since the last event; 0 at first.
-    """
-
-    runs: tuple[config.Run, ...]
-    step: int
-    total: int
-    loss: float
-    images_per_second: float
 
 
 @dataclasses.dataclass
@@ -64,19 +46,19 @@ class Programs:
     def __init__(
         self, learner: Learner, dataset: datasets.Dataset, devices: Sequence[jax.Device]
     ) -> None:
-        self.mesh = mesh = seeds.mesh(devices)
+        self.mesh = mesh = parallel.mesh(devices)
         train = (dataset.train_inputs, dataset.train_labels)
-        self.train = seeds.share(train, mesh)
-        self.test = seeds.share((dataset.test_inputs, dataset.test_labels), mesh)
-        self.start = seeds.lay(learner.start, mesh)
-        self.order = seeds.lay(learner.order, mesh, shared=1)
+        self.train = parallel.share(train, mesh)
+        self.test = parallel.share((dataset.test_inputs, dataset.test_labels), mesh)
+        self.start = parallel.lay(learner.start, mesh)
+        self.order = parallel.lay(learner.order, mesh, shared=1)
         key, number = jax.random.key(0), np.int32(0)
         order = jax.eval_shape(learner.order, key, number)
-        keys, state, order = seeds.abstract((key, learner.abstract, order), mesh)
+        keys, state, order = parallel.abstract((key, learner.abstract, order), mesh)
         # Compiled ahead: the clock starts afterwards, and nothing can be traced again.
-        advance = seeds.lay(learner.advance, mesh, shared=3, donate=(0,))
+        advance = parallel.lay(learner.advance, mesh, shared=3, donate=(0,))
         self.advance = advance.lower(state, keys, order, *self.train, number).compile()
-        evaluate = seeds.lay(learner.evaluate, mesh, shared=4)
+        evaluate = parallel.lay(learner.evaluate, mesh, shared=4)
         self.evaluate = evaluate.lower(state, *self.train, *self.test).compile()
 
 
@@ -97,7 +79,7 @@ class Loop:
         self._learner = learner
         self._programs = programs
         self._jobs = dict(enumerate(jobs))  # by place in the mesh; those going on
-        self._keys = seeds.keys([job.run.seed for job in jobs], programs.mesh)
+        self._keys = parallel.keys([job.run.seed for job in jobs], programs.mesh)
         self._state = self._first_state()
         self._order: jax.Array | None = None
         self._step = min(job.step for job in jobs)
@@ -125,8 +107,8 @@ class Loop:
             return self._programs.start(self._keys)
         if len(resumed) < len(self._jobs):
             fresh = self._programs.start(self._keys)
-            resumed = {i: seeds.take(fresh, i) for i in self._jobs} | resumed
-        return seeds.stack([resumed[i] for i in self._jobs], self._programs.mesh)
+            resumed = {i: parallel.take(fresh, i) for i in self._jobs} | resumed
+        return parallel.stack([resumed[i] for i in self._jobs], self._programs.mesh)
 
     def _moving(self) -> dict[int, Job]:
         """The jobs that are not ahead of the others."""
@@ -188,7 +170,7 @@ class Loop:
     def _losses(self, index: int) -> np.ndarray:
         """The losses of one run since its last evaluation."""
         since, _ = self._learner.interval(self._step)
-        return seeds.take(self._state.losses, index)[: self._step - since]
+        return parallel.take(self._state.losses, index)[: self._step - since]
 
     def _diverge(self, index: int) -> None:
         """Ends a run at its first loss that is not finite, or here if all are."""
@@ -203,7 +185,7 @@ class Loop:
 
     def _finish(self, index: int, metrics: dict[str, float]) -> None:
         folder = self._jobs[index].handle.weights
-        state = seeds.take(self._state, index)
+        state = parallel.take(self._state, index)
         with files.clear_refusal(folder.parent):
             weights = {"params": state.params, "other": state.other}
             checkpoints.save_arrays(folder, weights)
@@ -233,10 +215,10 @@ class Loop:
         if any(leaf.is_deleted() for leaf in jax.tree.leaves(self._state)):
             return  # interrupted in the instant in which the devices take it over
         for index, job in self._jobs.items():
-            state = seeds.take(self._state, index)
+            state = parallel.take(self._state, index)
             step = int(state.step)
             if step > job.step:
-                run = identity.run_hash(job.run)
+                run = names.run_hash(job.run)
                 saved = checkpoints.Checkpoint(
                     step=step, seconds=job.seconds, state=state
                 )

@@ -1,5 +1,7 @@
 """Optimizers by name, ours and optax's, made from a configuration.
 
+Adding one: its row in `OPTIMIZERS`.
+
 The rivals of the MaS paper ran at Keras's defaults. They are optax's optimizers with
 those numbers: `adagrad` adds eps inside the root in both libraries, lr g/sqrt(acc+eps);
 `adam` adds it outside, in optax to the bias-corrected root and in Keras to the
@@ -9,7 +11,7 @@ uncorrected one, which matters to gradients below some 30 eps only.
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import optax
@@ -17,51 +19,91 @@ import optax
 import optax_sign
 from experiments.errors import ConfigError, unknown
 from experiments.runs import config
-from experiments.training import hyperballs
+from experiments.training import hyperball
 
-Factory = Callable[..., optax.GradientTransformationExtraArgs]
 
-OPTIMIZERS: Mapping[str, Factory] = {
-    "ssd": optax_sign.ssd,
-    "m_sgd": optax_sign.m_sgd,
-    "m_ssd": optax_sign.m_ssd,
-    "mas": optax_sign.mas,
-    "svag": optax_sign.svag,
-    "m_svag": optax_sign.m_svag,
-    "adam_star": optax_sign.adam_star,
-    "adarem": optax_sign.adarem,
-    "adarem_s": optax_sign.adarem_s,
-    "adamw_hyperball": hyperballs.adamw_hyperball,
-    "mas_hyperball": hyperballs.mas_hyperball,
-    "sgd": optax.sgd,
-    "momentum": functools.partial(optax.sgd, momentum=0.9),
-    "adam": optax.adam,
-    "adamw": optax.adamw,
-    "adagrad": optax.adagrad,
-    "rmsprop": optax.rmsprop,
-    "lion": optax.lion,
-    "signum": optax.signum,
-    "rprop": optax.rprop,
+class Row(NamedTuple):
+    """An optimizer that a run may name.
+
+    Attributes:
+      make: takes the learning rate and the options.
+      rate: the learning rate of one that is named without. Those of Dissecting Adam are
+        what its authors found for a small CNN on Fashion-MNIST, the others the defaults
+        of Keras or of the optimizer's own paper.
+      scheduled: whether its rate may follow a schedule.
+    """
+
+    make: Callable[..., optax.GradientTransformationExtraArgs]
+    rate: float
+    scheduled: bool = True
+
+
+OPTIMIZERS: Mapping[str, Row] = {
+    "ssd": Row(optax_sign.ssd, 1e-4),
+    "m_sgd": Row(optax_sign.m_sgd, 0.1),
+    "m_ssd": Row(optax_sign.m_ssd, 3e-4),
+    "mas": Row(optax_sign.mas, 2e-4),
+    "svag": Row(optax_sign.svag, 0.1),
+    "m_svag": Row(optax_sign.m_svag, 0.3),
+    "adam_star": Row(optax_sign.adam_star, 1e-3),
+    "adarem": Row(optax_sign.adarem, 0.1),
+    "adarem_s": Row(optax_sign.adarem_s, 0.1),
+    "adamw_hyperball": Row(hyperball.adamw_hyperball, 0.01),
+    "mas_hyperball": Row(hyperball.mas_hyperball, 0.01),
+    "sgd": Row(optax.sgd, 0.01),
+    "momentum": Row(functools.partial(optax.sgd, momentum=0.9), 0.01),
+    "adam": Row(optax.adam, 1e-3),
+    "adamw": Row(optax.adamw, 1e-3),
+    "adagrad": Row(optax.adagrad, 1e-3),
+    "rmsprop": Row(optax.rmsprop, 1e-3),
+    "lion": Row(optax.lion, 1e-4),
+    "signum": Row(optax.signum, 3e-4),
+    # Adapts a step size of its own to every weight, starting from a number.
+    "rprop": Row(optax.rprop, 1e-3, scheduled=False),
 }
-
-# optax.rprop adapts a step size of its own to every weight, starting from a number.
-TAKES_NO_SCHEDULE = ("rprop",)
 
 # Arguments that no configuration file can hold.
-NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant")
+_NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant")
 
 # optax checks no ranges, optax_sign does: least value, and what it must be below.
-RANGES: Mapping[str, tuple[float, float]] = {
-    "b1": (0.0, 1.0),
-    "b2": (0.0, 1.0),
-    "beta": (0.0, 1.0),
-    "momentum": (0.0, 1.0),
-    "decay": (0.0, 1.0),
-    "eps": (0.0, jnp.inf),
-    "eps_root": (0.0, jnp.inf),
-    "rest": (0.0, jnp.inf),
-    "weight_decay": (0.0, jnp.inf),
+_BELOW_ONE, _NOT_NEGATIVE = (0.0, 1.0), (0.0, jnp.inf)
+_RANGES: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(("b1", "b2", "beta", "momentum", "decay"), _BELOW_ONE),
+    **dict.fromkeys(("eps", "eps_root", "rest", "weight_decay"), _NOT_NEGATIVE),
 }
+
+_CONSTANTS = {"true": True, "false": False, "none": None}
+
+
+def parse(
+    word: str,
+    schedule: config.Schedule = config.Schedule(),  # noqa: B008 (frozen)
+) -> config.Optimizer:
+    """Reads `name` or `name,option=value,…`, where `learning_rate` is an option, too.
+
+    Raises:
+      ConfigError: the word is not of that form, the name is unknown or the rate is not
+        allowed; whether the optimizer knows the options is checked when it is made.
+    """
+    name, *pairs = word.split(",")
+    if name not in OPTIMIZERS:
+        raise unknown("optimizer", name, OPTIMIZERS)
+    options: dict[str, config.Option] = {}
+    for pair in pairs:
+        option, equals, value = pair.partition("=")
+        if not (option and equals and value) or option in options:
+            raise ConfigError(
+                f"Optimizers are written as name,option=value,… with each option once, "
+                f"got {word!r}."
+            )
+        options[option] = _value(value)
+    rate: Any = options.pop("learning_rate", OPTIMIZERS[name].rate)
+    return config.Optimizer(
+        name=name,
+        learning_rate=rate,  # which checks that it is a number
+        options=tuple(options.items()),
+        schedule=schedule,
+    )
 
 
 def make(
@@ -79,11 +121,11 @@ def make(
         follows, a bool for each parameter; None for a network without such weights.
 
     Raises:
-      config.ConfigError: an option is unknown to this optimizer or out of its range,
+      ConfigError: an option is unknown to this optimizer or out of its range,
         the run is too short for the schedule, or `scale_invariant` is missing.
     """
-    factory = OPTIMIZERS[optimizer.name]
-    options = _checked_options(optimizer, factory)
+    row = OPTIMIZERS[optimizer.name]
+    options = _checked_options(optimizer, row)
     if needs_scale_invariance(optimizer):
         if scale_invariant is None:
             raise ConfigError(
@@ -92,13 +134,13 @@ def make(
             )
         options["scale_invariant"] = scale_invariant
     rate = learning_rate(optimizer, total_steps)
-    if callable(rate) and optimizer.name in TAKES_NO_SCHEDULE:
+    if callable(rate) and not row.scheduled:
         raise ConfigError(
             f"Optimizer {optimizer.name!r} takes no schedule but 'constant', got "
             f"{optimizer.schedule.name!r}."
         )
     try:
-        return factory(rate, **options)
+        return row.make(rate, **options)
     except ValueError as error:
         raise ConfigError(f"Optimizer {optimizer.name!r}: {error}") from error
 
@@ -131,21 +173,33 @@ def needs_variance(optimizer: config.Optimizer) -> bool:
 
 def needs_scale_invariance(optimizer: config.Optimizer) -> bool:
     """Whether it asks which weights a normalisation layer follows."""
-    factory = OPTIMIZERS[optimizer.name]
-    return "scale_invariant" in inspect.signature(factory).parameters
+    make = OPTIMIZERS[optimizer.name].make
+    return "scale_invariant" in inspect.signature(make).parameters
 
 
-def _checked_options(optimizer: config.Optimizer, factory: Factory) -> dict[str, Any]:
+def _value(text: str) -> config.Option:
+    if text.lower() in _CONSTANTS:
+        return _CONSTANTS[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _checked_options(optimizer: config.Optimizer, row: Row) -> dict[str, Any]:
     arguments = {
         name: argument.default
-        for name, argument in inspect.signature(factory).parameters.items()
-        if name not in NOT_OPTIONS
+        for name, argument in inspect.signature(row.make).parameters.items()
+        if name not in _NOT_OPTIONS
     }
     options = dict(optimizer.options)
-    ranges = {} if optimizer.name in optax_sign.__all__ else RANGES
+    ranges = {} if optimizer.name in optax_sign.__all__ else _RANGES
     for name, value in options.items():
         if name not in arguments:
-            raise unknown(f"option of {optimizer.name}", name, arguments)
+            valid = [other for other in ("learning_rate", *arguments) if other != name]
+            raise unknown(f"option of {optimizer.name}", name, valid)
         allowed = _not_allowed(name, value, arguments[name], ranges.get(name))
         if allowed:
             raise ConfigError(

@@ -1,23 +1,33 @@
 """What a user sees of training: a bar on a terminal, one line a run that has ended."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
-from experiments.runs import config, identity, spelling
+from experiments.runs import config, names
 from experiments.runs.store import Result, Store
 
-if TYPE_CHECKING:
-    from experiments.training.loop import Progress as Event
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the runs that are being trained side by side have come.
+
+    Attributes:
+      runs: those still being trained.
+      step: steps done by the one that is least far.
+      total: steps to do.
+      loss: mean over these runs and their steps since the last event; NaN at first.
+      images_per_second: of all runs together since the last event; 0 at first.
+    """
+
+    runs: tuple[config.Run, ...]
+    step: int
+    total: int
+    loss: float
+    images_per_second: float
 
 
 class Watch:
@@ -46,12 +56,12 @@ class Watch:
         self._pending = list(dict.fromkeys(runs))
         self._count = len(self._pending)
         self._on_end = on_end
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeRemainingColumn(),
+        self._bar = bars.Progress(
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(bar_width=None),
+            bars.TaskProgressColumn(),
+            bars.TextColumn("{task.fields[figures]}"),
+            bars.TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
             expand=True,
@@ -65,24 +75,19 @@ class Watch:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Removes the bar; after an error, what has ended before it is told."""
         try:
             self._tell_ended()
         finally:
             self._bar.stop()
 
-    def __call__(self, event: "Event") -> None:
+    def __call__(self, event: Progress) -> None:
         """Takes an event of the training loop."""
         self._tell_ended()
         if not event.runs:  # the last of them have just diverged
             return
-        group = identity.group_key(event.runs[0])
+        group = names.group_key(event.runs[0])
         if group != self._group:  # a new bar, so that its time starts anew
             self._group = group
             self._bar.remove_task(self._task)
@@ -106,7 +111,7 @@ class Watch:
             self._on_end(run, result)
             number = f"{self._count - len(self._pending)} of {self._count}"
             self._console.print(
-                f"({number}) {spelling.name_of(run)}: {_end(result)}",
+                f"({number}) {names.name_of(run)}: {_end(result)}",
                 soft_wrap=True,
             )
 

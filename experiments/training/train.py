@@ -15,10 +15,12 @@ from collections.abc import Callable, Sequence
 import jax
 
 from experiments.data import datasets
-from experiments.runs import checkpoints, config, identity
+from experiments.runs import checkpoints, config, names
 from experiments.runs.store import Handle, Result, Store
+from experiments.training import compatibility
 from experiments.training.learner import Learner
-from experiments.training.loop import Job, Loop, Programs, Progress
+from experiments.training.loop import Job, Loop, Programs
+from experiments.training.progress import Progress
 
 CHECKPOINT_SECONDS = 15.0
 
@@ -53,11 +55,13 @@ def train(
     devices = jax.devices() if devices is None else devices
     if not devices:
         raise ValueError("devices must hold at least one device, got none.")
+    for run in runs:
+        compatibility.check_names(run)
     load = functools.cache(lambda name: datasets.load(name, data_dir))
     groups: dict[str, list[config.Run]] = {}
     for run in dict.fromkeys(runs):
         if store.result(run) is None:
-            groups.setdefault(identity.group_key(run), []).append(run)
+            groups.setdefault(names.group_key(run), []).append(run)
     learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
     for group, learner in zip(groups.values(), learners, strict=True):
         with contextlib.ExitStack() as held:
@@ -85,7 +89,7 @@ def train(
 
 def _take_up(run: config.Run, handle: Handle, learner: Learner) -> Job:
     """Goes back to the last checkpoint, or to nothing."""
-    name = identity.run_hash(run)
+    name = names.run_hash(run)
     last = checkpoints.restore(handle.checkpoints, name, learner.abstract)
     job = Job(run=run, handle=handle)
     if last is not None:

@@ -22,5 +22,13 @@ def row(step, size=2):
     }
 
 
+def forget(path, name):
+    """Deletes the row of this name from a table."""
+    lines = path.read_text().splitlines(keepends=True)
+    kept = [line for line in lines if f'": "{name}"' not in line]
+    assert len(kept) < len(lines)
+    path.write_text("".join(kept))
+
+
 def content(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}

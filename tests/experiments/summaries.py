@@ -34,7 +34,6 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
         weights=100,
         versions={"python": "3.11", "jax": "0.10"},
         date="2026-01-02T03:04:05+00:00",
-        steps=np.array([1, 50, 100]),
         loss=np.array([2.0, 1.0, loss]),
         evaluated=np.array([50, 100]),
         evaluations={

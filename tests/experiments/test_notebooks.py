@@ -34,6 +34,7 @@ def pictures(notebook):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_was_committed_with_the_same_outputs(path):
     committed = nbformat.read(path, as_version=4)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from experiments.data import datasets, war_and_peace
-from experiments.networks import char_lstm, mlp_and_cnns
+from experiments.networks import char_lstm
+from experiments.networks.catalogue import NETWORKS
 from experiments.runs import config
 from tests.experiments import training_cases
 
@@ -54,7 +55,7 @@ def install(programs: pathlib.Path) -> Iterator[None]:
         with pytest.MonkeyPatch.context() as patch:
             small_sizes(patch)
             patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())
-            patch.setitem(mlp_and_cnns.MODELS, "char_lstm", Reader)
+            patch.setitem(NETWORKS, "char_lstm", Reader)
             yield
 
 

@@ -9,7 +9,6 @@ import pytest
 from tensorflow_datasets.core.download import checksums
 
 from experiments.data import fashion_mnist
-from experiments.data import fashion_mnist_sources as sources
 
 SIZES = {"train": 5, "t10k": 3}
 # A modification time as in the published files: 2017-08-31 10:50:06 and 27 (UTC).
@@ -53,8 +52,7 @@ def use_tiny_files(url: str, patch: pytest.MonkeyPatch) -> None:
         url + name: checksums.UrlInfo(len(data), hashlib.sha256(data).hexdigest(), name)
         for name, data in files().items()
     }
-    patch.setattr(sources, "URL", url)
-    patch.setattr(sources, "CHECKSUMS", infos)
+    patch.setattr(fashion_mnist, "CHECKSUMS", infos)
     patch.setattr(fashion_mnist.FashionMnist, "url_infos", infos)
 
 

@@ -14,7 +14,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from orbax.checkpoint import v1 as ocp
 
 from experiments.data import datasets
-from experiments.networks import mlp_and_cnns
+from experiments.networks.catalogue import NETWORKS
 from experiments.runs import config
 from experiments.runs import store as runs
 
@@ -104,7 +104,7 @@ def install(programs: pathlib.Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())
         for name, network in {"mlp": Plain, "mas_cnn": Noisy, "p1_cnn": Fuse}.items():
-            patch.setitem(mlp_and_cnns.MODELS, name, network)
+            patch.setitem(NETWORKS, name, network)
         settings = {
             "jax_compilation_cache_dir": str(programs),
             "jax_persistent_cache_min_compile_time_secs": 0,

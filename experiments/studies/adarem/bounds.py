@@ -23,7 +23,14 @@ import jax.numpy as jnp
 import numpy as np
 
 import optax_sign
-from experiments.claims.claim import Table
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Evidence,
+    Table,
+)
+from experiments.claims.intervals import exactly
 
 STEPS = 300
 SIZE = 200  # components of each kind
@@ -47,7 +54,7 @@ def table(seed: int = 0, *, steps: int = STEPS, size: int = SIZE) -> Table:
       settings; "/flips", updates of the sign opposite to the gradient's; "/strays",
       updates that are not finite, or not zero where the gradient is.
     """
-    result: dict[str, float | list[float] | list[list[float]]] = {}
+    result: dict[str, float] = {}
     for dtype in DTYPES:
         gradients = hostile(seed, dtype, steps, size)
         shown = [
@@ -132,3 +139,51 @@ def measure(
         "flips": float(flips.sum()),
         "strays": float(strays.sum()),
     }
+
+
+def _of_all(evidence: Evidence, name: str) -> list[float]:
+    return [evidence.table[f"{dtype}/{name}"] for dtype in DTYPES]
+
+
+BOUNDS = Claim(
+    id="ar-b",
+    source="AdaRem, section 3.3",
+    statement="The factor a_t = 1 + λ^t b_t is within [1 - λ, 1 + λ], as b_t is within "
+    "[-1, 1], and never flips a gradient's sign.",
+    protocol="300 updates of gradients that are normal, of all magnitudes, sparse, "
+    "denormal, alternating and turning, in float32, float16 and bfloat16, for λ of "
+    "0.5, 1 - 2⁻¹⁰ and 1, fading in every step (where it fades once per epoch λ^t is "
+    "1 in the first), ε of 0 and 1e-8, the largest average of a leaf and of all; "
+    "b_t is read off the updates, with room for 8 units of rounding in λ^t",
+    trial=Calculation(
+        quantity="b_t, as the updates show it",
+        table=table,
+        values=lambda t: {
+            f"{dtype}, {end}": exactly(t[f"{dtype}/{end}"])
+            for dtype in DTYPES
+            for end in ("least", "largest")
+        },
+    ),
+    rule=(
+        Condition(
+            text="b_t: least of all at least -1",
+            measure=lambda e: np.min(_of_all(e, "least")),
+            least=-1.0,
+        ),
+        Condition(
+            text="b_t: largest of all at most 1",
+            measure=lambda e: np.max(_of_all(e, "largest")),
+            greatest=1.0,
+        ),
+        Condition(
+            text="signs flipped: none",
+            measure=lambda e: np.sum(_of_all(e, "flips")),
+            greatest=0.0,
+        ),
+        Condition(
+            text="updates not finite, or not zero where the gradient is: none",
+            measure=lambda e: np.sum(_of_all(e, "strays")),
+            greatest=0.0,
+        ),
+    ),
+)

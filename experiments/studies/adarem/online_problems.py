@@ -7,17 +7,28 @@ The set F is the box :math:`[-D/2, D/2]^d`, of diameter D in the largest norm.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from experiments.data import datasets
 
 TOP, SHIRT = 0, 6  # the two classes of Fashion-MNIST that are hardest to tell apart
 POOL = 4  # pixels, to either side: 7 times 7 features remain
 REACH = 10.0  # D of the logistic problem
+
+PROBLEMS = {
+    "linear": "linear, random signs",
+    "quadratic": "quadratic, random targets",
+    "logistic": "logistic, Fashion-MNIST",
+    "cycle": "periodic: 3x, -x, -x",
+    "rare": "periodic: 150x, then 99 times -x",
+}
+PERIODIC = {"cycle": (3, 3.0), "rare": (100, 150.0)}  # period, C
+LONGER = 10  # the periodic problems go on for so many times the steps of the others
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +52,50 @@ class OnlineProblem:
     dimension: int
     diameter: float
     steepest: float
+
+    @property
+    def best_rate(self) -> float:
+        """η with the least bound known for projected descent, D √(d/2) / G₂."""
+        return self.diameter * float(np.sqrt(self.dimension / 2)) / self.steepest
+
+
+def problems(
+    seed: int, steps: int, streams: tuple[int, int]
+) -> Mapping[str, OnlineProblem]:
+    """The problems by name, in the order of `PROBLEMS`.
+
+    Args:
+      seed: of all that is random: periodic problems are not.
+      steps: T; periodic problems go on for `LONGER` times that.
+      streams: of the linear and quadratic problems, and of the logistic one.
+    """
+    many, few = streams
+    return {
+        "linear": linear(seed, many, steps),
+        "quadratic": quadratic(seed, many, steps),
+        "logistic": logistic(seed, few, steps, tops_and_shirts()),
+        **{
+            name: periodic(LONGER * steps, period, steep)
+            for name, (period, steep) in PERIODIC.items()
+        },
+    }
+
+
+def play(
+    problem: OnlineProblem, method: optax.GradientTransformation, stream: jax.Array
+) -> jax.Array:
+    """The loss of each round, from the middle of the box on: shape (T,)."""
+    side = problem.diameter / 2
+
+    def step(carry, revealed):
+        x, state = carry
+        loss, gradient = jax.value_and_grad(problem.loss)(x, revealed)
+        updates, state = method.update(gradient, state, x)
+        moved = optax.apply_updates(x, updates)
+        return (optax.projections.projection_box(moved, -side, side), state), loss
+
+    start = jnp.zeros(problem.dimension)
+    return jax.lax.scan(step, (start, method.init(start)), stream)[1]
 
 
 def linear(seed: int, streams: int, steps: int, dimension: int = 10) -> OnlineProblem:

@@ -2,29 +2,20 @@
 
 import numpy as np
 
-from experiments.claims.claim import Claim, Quantity, Training, Tuned
-from experiments.claims.panels import Panel
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
-from experiments.claims.rules import surely_below
-from experiments.studies.adarem.resnets import (
-    ADAM,
-    ADAREM,
-    DECAY,
-    DECAYS,
-    LOSS_PANEL,
-    NARROW,
-    PER_EPOCH,
-    SGD,
-    SGDM,
-    drawing,
-    optimizer,
-    protocol_of,
-    search,
-    trial,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Claim, Quantity, Training
+from experiments.claims.figures import Panel
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
+from experiments.studies.adarem import resnets
 
 SEEDS = tuple(range(10))
-PROTOCOL = protocol_of(
+METHODS = {
+    "SGD": resnets.SGD,
+    "SGDM": resnets.SGDM,
+    "Adam": resnets.ADAM,
+    "AdaRem": resnets.ADAREM,
+}
+PROTOCOL = resnets.protocol_of(
     "8, 16, 32",
     "ten other seeds, three of which had been seen when the others were added",
 )
@@ -47,34 +38,32 @@ Q = Claim(
     source="AdaRem, Figure 2",
     statement="The oscillation index Q of AdaRem is below that of Adam, Adam's below "
     "that of SGD with momentum, and that below SGD's.",
-    protocol=f"{PROTOCOL}; {DECAYS}; Q in windows of half an epoch, over all weights "
-    "that end a window elsewhere than they began it; AdaRem with the largest average "
-    "of each tensor and, at the same rate, of all. In a mean of such ratios a few "
-    "weights that nearly came back weigh much",
+    protocol=f"{PROTOCOL}; {resnets.DECAYS}; Q in windows of half an epoch, over all "
+    "weights that end a window elsewhere than they began it; AdaRem with the largest "
+    "average of each tensor and, at the same rate, of all. In a mean of such ratios a "
+    "few weights that nearly came back weigh much",
     trial=Training(
         tuned={
-            **trial(
-                NARROW,
-                {"SGD": SGD, "SGDM": SGDM, "Adam": ADAM, "AdaRem": ADAREM},
+            **{
+                label: resnets.tuned(resnets.NARROW, start, seeds=SEEDS)
+                for label, start in METHODS.items()
+            },
+            "AdaRem, global": resnets.tuned(
+                resnets.NARROW,
+                resnets.ADAREM,
+                resnets.adarem(resnets.PER_EPOCH, resnets.GLOBAL),
                 seeds=SEEDS,
-            ).tuned,
-            "AdaRem, global": Tuned(
-                search=search(NARROW, ADAREM),
-                seeds=SEEDS,
-                optimizer=optimizer(
-                    "adarem", 0.3, DECAY, PER_EPOCH, ("scope", "global")
-                ),
             ),
         },
         quantity=OSCILLATION,
         also=(LEFT_OUT, FINAL_LOSS, TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=(
-        surely_below("AdaRem", "Adam", OSCILLATION),
-        surely_below("Adam", "SGDM", OSCILLATION),
-        surely_below("SGDM", "SGD", OSCILLATION),
+        rules.surely_below("AdaRem", "Adam", OSCILLATION),
+        rules.surely_below("Adam", "SGDM", OSCILLATION),
+        rules.surely_below("SGDM", "SGD", OSCILLATION),
     ),
-    figure=drawing("figure-2", "AdaRem, Figure 2: oscillation", Q_PANEL, LOSS_PANEL),
+    figure=resnets.drawing(
+        "figure-2", "AdaRem, Figure 2: oscillation", Q_PANEL, resnets.LOSS_PANEL
+    ),
 )
-
-CLAIMS: tuple[Claim, ...] = (Q,)

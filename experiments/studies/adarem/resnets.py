@@ -2,48 +2,52 @@
 
 The paper trains ResNet-18 and others on ImageNet for 100 epochs with 16 GPUs. Here it
 is a ResNet-8 in two widths, three epochs, which a CPU core does in two minutes or four:
-so that every optimizer can have its own learning rate. It is searched (`tuning.uphill`)
-for the lowest training loss at the end, on each width, with a seed of its own; three
-other seeds run at the rate found (ten, as for Q in `adarem_oscillation`, would double
-the hours). As in the paper the rate falls to zero as a cosine, without a warm-up.
+so that every optimizer can have its own learning rate. It is searched uphill for the
+lowest training loss at the end, on each width, with a seed of its own; three other
+seeds run at the rate found (ten, as for Q in `oscillation`, would double the hours). As
+in the paper the rate falls to zero as a cosine, without a warm-up.
 """
 
 from collections.abc import Mapping
 
-from experiments.claims import panels, rate_search
+from experiments.claims import figures, rate_search, rules
 from experiments.claims.claim import (
     Claim,
     Condition,
     Drawing,
     Evidence,
-    Quantity,
     Training,
     Tuned,
 )
+from experiments.claims.figures import Panel
 from experiments.claims.intervals import interval
-from experiments.claims.panels import Panel
-from experiments.claims.quantities import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
-from experiments.claims.rate_search import Search
-from experiments.claims.rules import at_least, close, surely_below
+from experiments.claims.rate_search import SEARCH_SEED, Search
+from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run, Schedule
 
 EPOCHS, BATCH = 3, 128
 AS_GOOD = 0.5  # percentage points of test accuracy
 SAME_LOSS = 0.02  # nats
 STEPS_PER_EPOCH = 468  # full batches
-SEARCH_SEED = 1000
 SEEDS = (0, 1, 2)
 NARROW, WIDE = "resnet_8_8", "resnet_8_16"
+WIDTHS = {"narrow": NARROW, "wide": WIDE}
 
 L2 = 5e-4  # of those to which a penalty is the custom; decoupled for AdaRem
 DECAY = ("weight_decay", L2)
 COSINE = Schedule(name="cosine")
 PER_EPOCH = ("decay_every", STEPS_PER_EPOCH)
+GLOBAL = ("scope", "global")
 
 
 def optimizer(name: str, rate: float, *options) -> Optimizer:
     """One whose rate falls as a cosine."""
     return Optimizer(name=name, learning_rate=rate, options=options, schedule=COSINE)
+
+
+def adarem(*options, name: str = "adarem") -> Optimizer:
+    """AdaRem with decoupled decay, where its search starts."""
+    return optimizer(name, 0.3, DECAY, *options)
 
 
 # Where each search starts.
@@ -52,14 +56,26 @@ SGDM = optimizer("momentum", 0.1)
 ADAM = optimizer("adam", 0.01)
 ADAMW = optimizer("adamw", 0.01, ("weight_decay", 0.01))
 RMSPROP = optimizer("rmsprop", 0.003)
-ADAREM = optimizer("adarem", 0.3, DECAY, PER_EPOCH)
-ADAREM_S = optimizer("adarem_s", 0.3, DECAY, PER_EPOCH)
+ADAREM = adarem(PER_EPOCH)
+ADAREM_S = adarem(PER_EPOCH, name="adarem_s")
 PENALIZED = (SGD, SGDM, ADAM, RMSPROP)
 RIVALS = {"SGDM": SGDM, "Adam": ADAM, "AdamW": ADAMW, "RMSProp": RMSPROP}
 
 
-def search(model: str, start: Optimizer) -> Search:
-    """The search for the rate of an optimizer on one of the networks."""
+def tuned(
+    model: str,
+    start: Optimizer,
+    runs: Optimizer | None = None,
+    seeds: tuple[int, ...] = SEEDS,
+) -> Tuned:
+    """Some seeds of an optimizer on one of the networks at the best rate of its search.
+
+    Args:
+      model: the network.
+      start: what is searched, from its own rate on.
+      runs: what runs at the rate found; None for what was searched.
+      seeds: of the runs.
+    """
     base = Run(
         model=model,
         optimizer=start,
@@ -70,26 +86,19 @@ def search(model: str, start: Optimizer) -> Search:
         eval_every=STEPS_PER_EPOCH // 2,
         seed=SEARCH_SEED,
     )
-    return Search(
-        base=base,
-        score=rate_search.lowest_final_loss,
-        strategy=rate_search.uphill,
+    search = Search(
+        base=base, score=rate_search.lowest_final_loss, strategy=rate_search.uphill
     )
+    return Tuned(search=search, seeds=seeds, optimizer=runs)
 
 
-def trial(
-    model: str,
-    optimizers: Mapping[str, Optimizer],
-    quantity: Quantity = FINAL_LOSS,
-    *also: Quantity,
-    seeds: tuple[int, ...] = SEEDS,
-) -> Training:
-    """So many seeds of each at its best rate."""
-    tuned = {
-        label: Tuned(search=search(model, start), seeds=seeds)
-        for label, start in optimizers.items()
-    }
-    return Training(tuned=tuned, quantity=quantity, also=(*also, LEARNING_RATE))
+def trial(model: str, optimizers: Mapping[str, Optimizer]) -> Training:
+    """Each on one of the networks, judged by its loss."""
+    return Training(
+        tuned={label: tuned(model, start) for label, start in optimizers.items()},
+        quantity=FINAL_LOSS,
+        also=(TEST_ACCURACY, LEARNING_RATE),
+    )
 
 
 def drawing(name: str, title: str, *shown: Panel) -> Drawing:
@@ -99,7 +108,7 @@ def drawing(name: str, title: str, *shown: Panel) -> Drawing:
         "rates that the searches found; measured every 234 steps."
     )
     return Drawing(
-        name=name, draw=lambda e: panels.evaluations(title, caption, shown, e.runs)
+        name=name, draw=lambda e: figures.evaluations(title, caption, shown, e.runs)
     )
 
 
@@ -136,12 +145,12 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         "library for JAX that we know has it. The paper, ResNet-18 on ImageNet, top-1 "
         "accuracy: SGDM 70.67, Adam 67.07, AdamW 67.55, AdaBound 69.3, RMSProp 69.63, "
         "AdaRem 70.67 %",
-        trial=trial(model, {**RIVALS, "AdaRem": ADAREM}, FINAL_LOSS, TEST_ACCURACY),
+        trial=trial(model, {**RIVALS, "AdaRem": ADAREM}),
         rule=(
-            *(surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
-            at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
+            *(rules.surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
+            rules.at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
             *(
-                surely_below(other, "AdaRem", TEST_ACCURACY)
+                rules.surely_below(other, "AdaRem", TEST_ACCURACY)
                 for other in ("Adam", "AdamW", "RMSProp")
             ),
         ),
@@ -155,9 +164,9 @@ FIGURE_4_WIDE = _figure_4(
 )
 
 READINGS = {
-    "leaf, per step": (DECAY,),
-    "global, per epoch": (DECAY, PER_EPOCH, ("scope", "global")),
-    "global, per step": (DECAY, ("scope", "global")),
+    "leaf, per step": adarem(),
+    "global, per epoch": adarem(PER_EPOCH, GLOBAL),
+    "global, per step": adarem(GLOBAL),
 }
 SEARCHED = "leaf, per epoch"
 
@@ -171,21 +180,17 @@ READINGS_AGREE = Claim(
     "accuracy, and by 0.02 in training loss",
     trial=Training(
         tuned={
-            SEARCHED: Tuned(search=search(NARROW, ADAREM), seeds=SEEDS),
+            SEARCHED: tuned(NARROW, ADAREM),
             **{
-                label: Tuned(
-                    search=search(NARROW, ADAREM),
-                    seeds=SEEDS,
-                    optimizer=optimizer("adarem", 0.3, *options),
-                )
-                for label, options in READINGS.items()
+                label: tuned(NARROW, ADAREM, reading)
+                for label, reading in READINGS.items()
             },
         },
         quantity=FINAL_LOSS,
         also=(TEST_ACCURACY, LEARNING_RATE),
     ),
     rule=tuple(
-        close(label, SEARCHED, quantity, margin)
+        rules.close(label, SEARCHED, quantity, margin)
         for label in READINGS
         for quantity, margin in ((TEST_ACCURACY, AS_GOOD), (FINAL_LOSS, SAME_LOSS))
     ),
@@ -201,7 +206,7 @@ def _surely_more(evidence: Evidence) -> float:
 
     columns = (
         accuracies(f"{label}, {width}")
-        for width in ("narrow", "wide")
+        for width in WIDTHS
         for label in ("AdaRem-S", "SGDM")
     )
     gaps = [(a - b) - (c - d) for a, b, c, d in zip(*columns, strict=True)]
@@ -223,26 +228,30 @@ TWO_WIDTHS = Claim(
     trial=Training(
         tuned={
             **{
-                f"{label}, {width}": Tuned(search=search(model, start), seeds=SEEDS)
-                for width, model in (("narrow", NARROW), ("wide", WIDE))
+                f"{label}, {width}": tuned(model, start)
+                for width, model in WIDTHS.items()
                 for label, start in (("SGDM", SGDM), ("AdaRem-S", ADAREM_S))
             },
-            "AdaRem-S, narrow, a sphere each": Tuned(
-                search=search(NARROW, ADAREM_S),
-                seeds=SEEDS,
-                optimizer=optimizer(
-                    "adarem_s", 0.3, DECAY, PER_EPOCH, ("sphere_scope", "leaf")
-                ),
+            "AdaRem-S, narrow, a sphere each": tuned(
+                NARROW,
+                ADAREM_S,
+                adarem(PER_EPOCH, ("sphere_scope", "leaf"), name="adarem_s"),
             ),
         },
         quantity=TEST_ACCURACY,
         also=(FINAL_LOSS, LEARNING_RATE),
     ),
     rule=(
-        surely_below("AdaRem-S, narrow", "SGDM, narrow", FINAL_LOSS),
-        surely_below("AdaRem-S, wide", "SGDM, wide", FINAL_LOSS),
-        at_least("AdaRem-S, narrow", "SGDM, narrow", TEST_ACCURACY, -AS_GOOD),
-        at_least("AdaRem-S, wide", "SGDM, wide", TEST_ACCURACY, -AS_GOOD),
+        *(
+            rules.surely_below(f"AdaRem-S, {width}", f"SGDM, {width}", FINAL_LOSS)
+            for width in WIDTHS
+        ),
+        *(
+            rules.at_least(
+                f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY, -AS_GOOD
+            )
+            for width in WIDTHS
+        ),
         Condition(
             text="test accuracy at the end, %, AdaRem-S less SGDM, narrow less wide: "
             "lower end of the 95 % interval at least 0",

@@ -13,6 +13,7 @@ seen, is predicted from features 0 to 2 with equal weights: :math:`y + 2 > 0`, a
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +21,14 @@ import numpy as np
 import optax
 
 import optax_sign
-from experiments.claims.claim import Table
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Evidence,
+    Table,
+)
+from experiments.claims.intervals import exactly
 
 POSITIVE, NEGATIVE = 20, 12  # training examples; as many fresh ones
 OWN = 5
@@ -51,7 +59,7 @@ def table(seed: int = 0, *, steps: int = STEPS) -> Table:
     x, unseen = np.split(everything, [len(trained)])
     along = np.sign(x.T @ trained)
     multiple = float(np.mean(trained * (x @ along)))
-    result: dict[str, float | list[float] | list[list[float]]] = {
+    result: dict[str, Any] = {
         "c": multiple,
         "condition": float(np.max(np.abs(x @ along - multiple * trained))),
     }
@@ -115,3 +123,56 @@ def iterates(
     start = jnp.zeros(x.shape[1])
     run = jax.jit(lambda carry: jax.lax.scan(step, carry, length=steps)[1])
     return run((start, method.init(start)))
+
+
+SIGNS = ("ssd", "m_ssd", "adam")
+
+
+def _largest(evidence: Evidence, name: str) -> float:
+    """Of the methods that take signs."""
+    return np.max([evidence.table[f"{method}/{name}"] for method in SIGNS])
+
+
+LEMMA_2 = Claim(
+    id="da-l2",
+    source="Dissecting Adam, Lemma 2",
+    statement="Where X sign(Xᵀy) = c y, the iterates of sign descent stay "
+    "proportional to sign(Xᵀy), which fails on new examples; those of M-SVAG do not.",
+    protocol="the data of Wilson et al. (2017), 32 examples, least squares, full "
+    "gradients, 800 steps",
+    trial=Calculation(
+        quantity="1 - the least cosine with sign(Xᵀy)",
+        table=table,
+        values=lambda t: {
+            name: exactly(t[f"{name}/short"])
+            for name in (*SIGNS, "sgd", "m_sgd", "m_svag")
+        },
+    ),
+    rule=(
+        Condition(
+            text="the data fulfil the condition",
+            measure=lambda e: e.table["condition"],
+            greatest=0.0,
+        ),
+        Condition(
+            text="SSD, M-SSD and Adam: within 1e-12 of proportional",
+            measure=lambda e: _largest(e, "short"),
+            greatest=1e-12,
+        ),
+        Condition(
+            text="M-SVAG: further than 0.01 from it",
+            measure=lambda e: e.table["m_svag/short"],
+            least=0.01,
+        ),
+        Condition(
+            text="SSD, M-SSD and Adam: highest accuracy on new examples below 0.9",
+            measure=lambda e: _largest(e, "accuracy"),
+            greatest=0.9,
+        ),
+        Condition(
+            text="M-SVAG: all new examples right",
+            measure=lambda e: e.table["m_svag/accuracy"],
+            least=1.0,
+        ),
+    ),
+)

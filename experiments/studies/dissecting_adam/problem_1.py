@@ -1,27 +1,29 @@
 """Problem 1 of *Dissecting Adam*: a CNN on Fashion-MNIST, Figures 5, 7 and 8.
 
-The step size of each of the four main methods is searched as the paper did
-(`tuning`), from a seed of its own; ten other seeds run at the step found. SVAG and the
-mini-batch M-SVAG take the step of M-SVAG, the forms of ADAM* that of ADAM: the paper
-does not say which steps they had. It shows Figure 7 on problems 2 and 3, which are
-larger; here it is tried on problem 1. Where two methods are compared, it is by the
-interval of their difference over common seeds.
+The step size of each of the four main methods is searched as the paper did, from a
+seed of its own; ten other seeds run at the step found. SVAG and the mini-batch M-SVAG
+take the step of M-SVAG, the forms of ADAM* that of ADAM: the paper does not say which
+steps they had. It shows Figure 7 on problems 2 and 3, which are larger; here it is
+tried on problem 1. Where two methods are compared, it is by the interval of their
+difference over common seeds.
 """
 
-from collections.abc import Mapping
+import dataclasses
+import itertools
+from collections.abc import Iterable, Mapping
 
-from experiments.claims import panels, rate_search
-from experiments.claims.claim import Claim, Drawing, Quantity, Training, Tuned
-from experiments.claims.panels import Panel
-from experiments.claims.rate_search import Search
-from experiments.claims.rules import (
-    at_least,
-    close,
-    equal,
-    not_surely_above,
-    not_surely_below,
-    surely_below,
+from experiments.claims import figures, rate_search, rules
+from experiments.claims.claim import (
+    Claim,
+    Condition,
+    Drawing,
+    Quantity,
+    Training,
+    Tuned,
 )
+from experiments.claims.figures import Panel
+from experiments.claims.rate_search import Search
+from experiments.claims.rules import LEARNING_RATE
 from experiments.runs.config import Optimizer, Run
 
 SEARCH_SEED = 0
@@ -38,74 +40,83 @@ TEST_ACCURACY = Quantity(
     of=lambda summary: 100 * rate_search.greatest_test_accuracy(summary),
     digits=2,
 )
-RATE = Quantity(name="step size", of=lambda s: s.run.optimizer.learning_rate, digits=5)
+STEP = dataclasses.replace(LEARNING_RATE, name="step size")
 
-BETA = (("beta", 0.9),)
-ADAM_OPTIONS = (("b1", 0.9), ("b2", 0.999), ("eps", 1e-8))
-# The largest steps that the paper lists.
-M_SGD = Optimizer(name="m_sgd", learning_rate=3.0, options=BETA)
-ADAM = Optimizer(name="adam", learning_rate=3e-2, options=ADAM_OPTIONS)
-M_SSD = Optimizer(name="m_ssd", learning_rate=1e-2, options=BETA)
-M_SVAG = Optimizer(name="m_svag", learning_rate=3.0, options=BETA)
-METHODS = {"M-SGD": M_SGD, "ADAM": ADAM, "M-SSD": M_SSD, "M-SVAG": M_SVAG}
 
-# What runs at the step of another method: the optimizer, and whose step.
+def _optimizer(name: str, step: float, *options) -> Optimizer:
+    return Optimizer(name=name, learning_rate=step, options=options)
+
+
+BETA = ("beta", 0.9)
+# With the largest steps that the paper lists.
+METHODS = {
+    "M-SGD": _optimizer("m_sgd", 3.0, BETA),
+    "ADAM": _optimizer("adam", 3e-2, ("b1", 0.9), ("b2", 0.999), ("eps", 1e-8)),
+    "M-SSD": _optimizer("m_ssd", 1e-2, BETA),
+    "M-SVAG": _optimizer("m_svag", 3.0, BETA),
+}
+WITH_SIGN, WITHOUT_SIGN = ("ADAM", "M-SSD"), ("M-SGD", "M-SVAG")
+
+# What runs at the step of another method: whose step, and the optimizer.
 RELATIVES = {
-    "SVAG": (Optimizer(name="svag", learning_rate=1.0, options=BETA), "M-SVAG"),
-    "ADAM*": (Optimizer(name="adam_star", learning_rate=1.0, options=BETA), "ADAM"),
+    "SVAG": ("M-SVAG", _optimizer("svag", 1.0, BETA)),
+    "ADAM*": ("ADAM", _optimizer("adam_star", 1.0, BETA)),
     "ADAM* without momentum": (
-        Optimizer(
-            name="adam_star", learning_rate=1.0, options=(*BETA, ("momentum", False))
-        ),
         "ADAM",
+        _optimizer("adam_star", 1.0, BETA, ("momentum", False)),
     ),
-    "ADAM* with erf": (
-        Optimizer(
-            name="adam_star", learning_rate=1.0, options=(*BETA, ("factor", "erf"))
-        ),
-        "ADAM",
-    ),
+    "ADAM* with erf": ("ADAM", _optimizer("adam_star", 1.0, BETA, ("factor", "erf"))),
     "M-SVAG mini-batch": (
-        Optimizer(
-            name="m_svag",
-            learning_rate=1.0,
-            options=(*BETA, ("variance", "mini_batch")),
-        ),
         "M-SVAG",
+        _optimizer("m_svag", 1.0, BETA, ("variance", "mini_batch")),
     ),
 }
 
-PANELS = (
-    Panel(metric="test_loss", label="test loss (nats)", limits=(0.2, 0.45)),
-    Panel(metric="test_accuracy", label="test accuracy", limits=(0.84, 0.93)),
-    Panel(metric="train_loss", label="training loss (nats)", limits=(0.05, 0.4)),
-)
 
+def _training(
+    seeds: Mapping[str, tuple[int, ...]], quantity: Quantity = TRAIN_LOSS
+) -> Training:
+    """So many seeds of each label at its best step, or at that of its relative."""
 
-def _search(label: str) -> Search:
-    base = Run(
-        model="p1_cnn",
-        optimizer=METHODS[label],
-        steps=6000,
-        eval_every=500,
-        seed=SEARCH_SEED,
-    )
-    return Search(base=base, score=rate_search.greatest_test_accuracy)
-
-
-def _main(*labels: str, seeds: tuple[int, ...] = SEEDS) -> dict[str, Tuned]:
-    return {label: Tuned(search=_search(label), seeds=seeds) for label in labels}
-
-
-def _relatives(labels: Mapping[str, tuple[int, ...]]) -> dict[str, Tuned]:
-    return {
-        label: Tuned(
-            search=_search(RELATIVES[label][1]),
-            seeds=seeds,
-            optimizer=RELATIVES[label][0],
+    def tuned(label: str) -> Tuned:
+        searched, optimizer = RELATIVES.get(label, (label, None))
+        base = Run(
+            model="p1_cnn",
+            optimizer=METHODS[searched],
+            steps=6000,
+            eval_every=500,
+            seed=SEARCH_SEED,
         )
-        for label, seeds in labels.items()
-    }
+        search = Search(base=base, score=rate_search.greatest_test_accuracy)
+        return Tuned(search=search, seeds=seeds[label], optimizer=optimizer)
+
+    return Training(
+        tuned={label: tuned(label) for label in seeds},
+        quantity=quantity,
+        also=(TEST_ACCURACY,),
+    )
+
+
+def drawing(
+    name: str,
+    title: str,
+    caption: str,
+    test_loss: tuple[float, float],
+    accuracy: tuple[float, float],
+    train_loss: tuple[float, float],
+) -> Drawing:
+    """Both losses and the accuracy of all runs of a claim, within these limits."""
+    shown = (
+        Panel(metric="test_loss", label="test loss (nats)", limits=test_loss),
+        Panel(metric="test_accuracy", label="test accuracy", limits=accuracy),
+        Panel(metric="train_loss", label="training loss (nats)", limits=train_loss),
+    )
+    return Drawing(
+        name=name,
+        draw=lambda e: figures.evaluations(
+            f"Dissecting Adam, {title}", caption, shown, e.runs
+        ),
+    )
 
 
 def _drawing(name: str, title: str) -> Drawing:
@@ -113,16 +124,20 @@ def _drawing(name: str, title: str) -> Drawing:
         "CNN 32c5-64c5-1024-10, batch 64, constant step; test set and as much of the "
         "training set, every 500 steps."
     )
-    return Drawing(
-        name=name,
-        draw=lambda e: panels.evaluations(title, caption, PANELS, e.runs),
-    )
+    return drawing(name, title, caption, (0.2, 0.45), (0.84, 0.93), (0.05, 0.4))
+
+
+def losses_below(labels: Iterable[str], others: Iterable[str]) -> tuple[Condition, ...]:
+    """Each of the first surely ends with a lower training loss than each other."""
+    pairs = itertools.product(labels, others)
+    return tuple(rules.surely_below(label, other, TRAIN_LOSS) for label, other in pairs)
 
 
 PROTOCOL = (
     "CNN 32c5-64c5-1024-10 on Fashion-MNIST, batch 64, 6000 steps, constant step, "
     "evaluated every 500 steps"
 )
+PUBLISHED = {"M-SGD": 0.1, "ADAM": 1e-3, "M-SSD": 3e-4, "M-SVAG": 0.3}
 STEPS = Claim(
     id="da-tune",
     source="Dissecting Adam, appendix A.2, P1",
@@ -130,16 +145,9 @@ STEPS = Claim(
     protocol=f"{PROTOCOL}; the grid {{1, 3, 6}} x 10^m downwards from the largest "
     "stable step, by the highest test accuracy, one seed; the paper repeated those "
     "that were close, which was not done here",
-    trial=Training(
-        tuned=_main(*METHODS, seeds=()), quantity=RATE, also=(TEST_ACCURACY,)
-    ),
-    published={"M-SGD": 0.1, "ADAM": 1e-3, "M-SSD": 3e-4, "M-SVAG": 0.3},
-    rule=(
-        equal("M-SGD", 0.1),
-        equal("ADAM", 1e-3),
-        equal("M-SSD", 3e-4),
-        equal("M-SVAG", 0.3),
-    ),
+    trial=_training(dict.fromkeys(METHODS, ()), STEP),
+    published=PUBLISHED,
+    rule=tuple(rules.equal(label, step) for label, step in PUBLISHED.items()),
 )
 
 SIGNS = Claim(
@@ -148,16 +156,12 @@ SIGNS = Claim(
     statement="On training loss the sign methods, ADAM and M-SSD, clearly beat M-SGD "
     "and M-SVAG.",
     protocol=f"{PROTOCOL}; ten seeds at the best step of da-tune",
-    trial=Training(tuned=_main(*METHODS), quantity=TRAIN_LOSS, also=(TEST_ACCURACY,)),
-    rule=tuple(
-        surely_below(sign, other, TRAIN_LOSS)
-        for sign in ("ADAM", "M-SSD")
-        for other in ("M-SGD", "M-SVAG")
-    ),
-    figure=_drawing("figure-5", "Dissecting Adam, Figure 5: problem 1"),
+    trial=_training(dict.fromkeys(METHODS, SEEDS)),
+    rule=losses_below(WITH_SIGN, WITHOUT_SIGN),
+    figure=_drawing("figure-5", "Figure 5: problem 1"),
 )
 
-BASES = {"ADAM": "M-SSD", "M-SVAG": "M-SGD"}
+BASE_OF = {"ADAM": "M-SSD", "M-SVAG": "M-SGD"}
 ADAPTED = Claim(
     id="da-5b",
     source="Dissecting Adam, Figure 5, P1",
@@ -167,10 +171,10 @@ ADAPTED = Claim(
     trial=SIGNS.trial,
     rule=tuple(
         condition
-        for adapted, base in BASES.items()
+        for adapted, base in BASE_OF.items()
         for condition in (
-            not_surely_above(adapted, base, TRAIN_LOSS),
-            not_surely_below(adapted, base, TEST_ACCURACY),
+            rules.not_surely_above(adapted, base, TRAIN_LOSS),
+            rules.not_surely_below(adapted, base, TEST_ACCURACY),
         )
     ),
 )
@@ -187,23 +191,18 @@ VARIANTS = Claim(
     protocol=f"{PROTOCOL}; at the steps of M-SVAG and ADAM, five seeds of each variant "
     "(the paper: problems 2 and 3); the margin of 0.01 was set when ADAM's runs were "
     "known and none of ADAM*'s",
-    trial=Training(
-        tuned=_main("M-SVAG", "ADAM")
-        | _relatives(
-            dict.fromkeys(
-                ("SVAG", "ADAM*", "ADAM* without momentum", "ADAM* with erf"),
-                FEWER_SEEDS,
-            )
-        ),
-        quantity=TRAIN_LOSS,
-        also=(TEST_ACCURACY,),
+    trial=_training(
+        dict.fromkeys(("M-SVAG", "ADAM"), SEEDS)
+        | dict.fromkeys(
+            ("SVAG", "ADAM*", "ADAM* without momentum", "ADAM* with erf"), FEWER_SEEDS
+        )
     ),
     rule=(
-        at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
-        surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
-        surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
+        rules.at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
+        rules.surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
+        rules.surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
     ),
-    figure=_drawing("figure-7", "Dissecting Adam, Figure 7, on problem 1"),
+    figure=_drawing("figure-7", "Figure 7, on problem 1"),
 )
 
 MINI_BATCH = Claim(
@@ -212,16 +211,12 @@ MINI_BATCH = Claim(
     statement="M-SVAG with the variance within the mini-batch performs as with moving "
     "averages.",
     protocol=f"{PROTOCOL}; at the step of M-SVAG, ten seeds of each",
-    trial=Training(
-        tuned=_main("M-SVAG") | _relatives({"M-SVAG mini-batch": SEEDS}),
-        quantity=TRAIN_LOSS,
-        also=(TEST_ACCURACY,),
-    ),
+    trial=_training(dict.fromkeys(("M-SVAG", "M-SVAG mini-batch"), SEEDS)),
     rule=(
-        close("M-SVAG mini-batch", "M-SVAG", TEST_ACCURACY, 0.5),
-        close("M-SVAG mini-batch", "M-SVAG", TRAIN_LOSS, 0.02),
+        rules.close("M-SVAG mini-batch", "M-SVAG", TEST_ACCURACY, 0.5),
+        rules.close("M-SVAG mini-batch", "M-SVAG", TRAIN_LOSS, 0.02),
     ),
-    figure=_drawing("figure-8", "Dissecting Adam, Figure 8: problem 1"),
+    figure=_drawing("figure-8", "Figure 8: problem 1"),
 )
 
 CLAIMS: tuple[Claim, ...] = (STEPS, SIGNS, ADAPTED, VARIANTS, MINI_BATCH)

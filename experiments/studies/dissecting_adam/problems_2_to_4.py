@@ -9,101 +9,45 @@ The larger one is taken: it is next to the steps that win on problem 4.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Sequence
 
-from experiments.claims import panels
-from experiments.claims.claim import Claim, Condition, Drawing, Training
-from experiments.claims.panels import Panel
-from experiments.claims.rules import below, surely_below
-from experiments.runs.config import Optimizer, Run, Schedule
-from experiments.studies.dissecting_adam.problem_1 import (
-    METHODS,
-    TEST_ACCURACY,
-    TRAIN_LOSS,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Claim, Drawing, Training
+from experiments.runs.config import Run, Schedule
+from experiments.studies.dissecting_adam import problem_1
+from experiments.studies.dissecting_adam.problem_1 import TEST_ACCURACY, TRAIN_LOSS
 
-SEEDS_P4 = (0,)
 SEEDS = (0, 1, 2)
 
-STEPS_P2 = {"M-SGD": 3e-2, "ADAM": 6e-4, "M-SSD": 1e-4, "M-SVAG": 6e-2}
-STEPS_P3 = {"M-SGD": 3.0, "ADAM": 3e-4, "M-SSD": 1e-4, "M-SVAG": 3.0}
-STEPS_P4 = {"M-SGD": 3.0, "ADAM": 3e-3, "M-SSD": 1e-3, "M-SVAG": 10.0}
 
-SIGNS, OTHERS = ("ADAM", "M-SSD"), ("M-SGD", "M-SVAG")
-
-
-def _optimizer(label: str, step: float, schedule: Schedule) -> Optimizer:
-    return dataclasses.replace(METHODS[label], learning_rate=step, schedule=schedule)
-
-
-def _p2(optimizer: Optimizer, seed: int) -> Run:
-    return Run(
-        dataset="cifar10",
-        model="p2_cnn",
-        optimizer=optimizer,
-        batch_size=128,
-        steps=40_000,
-        augment=True,
-        l2=0.002,
-        eval_every=1000,
-        seed=seed,
-    )
-
-
-def _p3(optimizer: Optimizer, seed: int) -> Run:
-    return Run(
-        dataset="cifar100",
-        model="wrn_40_4",
-        optimizer=optimizer,
-        batch_size=128,
-        steps=80_000,
-        augment=True,
-        l2=5e-4,
-        eval_every=1000,
-        seed=seed,
-    )
-
-
-def _p4(optimizer: Optimizer, seed: int) -> Run:
-    return Run(
-        dataset="war_and_peace",
-        model="char_lstm",
-        optimizer=optimizer,
-        batch_size=50,
-        steps=20_000,
-        shuffle=False,
-        eval_every=1000,
-        seed=seed,
-    )
-
-
-def _training(make, steps: Mapping[str, float], schedule: Schedule, seeds) -> Training:
+def _training(
+    rates: Sequence[float], seeds: Sequence[int], schedule: Schedule, **settings
+) -> Training:
+    """Runs at the published step sizes, which are in the order of `METHODS`."""
+    optimizers = {
+        label: dataclasses.replace(method, learning_rate=rate, schedule=schedule)
+        for (label, method), rate in zip(problem_1.METHODS.items(), rates, strict=True)
+    }
     runs = {
-        label: tuple(make(_optimizer(label, step, schedule), seed) for seed in seeds)
-        for label, step in steps.items()
+        label: tuple(
+            Run(optimizer=optimizer, eval_every=1000, seed=seed, **settings)
+            for seed in seeds
+        )
+        for label, optimizer in optimizers.items()
     }
     return Training(runs=runs, quantity=TRAIN_LOSS, also=(TEST_ACCURACY,))
 
 
-def _drawing(number: int, caption: str, *edges: tuple[float, float]) -> Drawing:
-    losses, accuracies = edges
-    shown = (
-        Panel(metric="test_loss", label="test loss (nats)", limits=losses),
-        Panel(metric="test_accuracy", label="test accuracy", limits=accuracies),
-        Panel(metric="train_loss", label="training loss (nats)", limits=losses),
-    )
-    title = f"Dissecting Adam, Figure 5: problem {number}"
-    return Drawing(
-        name=f"figure-5-p{number}",
-        draw=lambda e: panels.evaluations(title, caption, shown, e.runs),
-    )
-
-
-def _each(pairs: Mapping[str, tuple[str, ...]], rule) -> tuple[Condition, ...]:
-    return tuple(
-        rule(first, second, TRAIN_LOSS)
-        for first, others in pairs.items()
-        for second in others
+def _drawing(
+    number: int, task: str, losses: tuple[float, float], accuracies: tuple[float, float]
+) -> Drawing:
+    return problem_1.drawing(
+        f"figure-5-p{number}",
+        f"Figure 5: problem {number}",
+        f"{task}, published step sizes.",
+        losses,
+        accuracies,
+        losses,
     )
 
 
@@ -114,11 +58,19 @@ P2 = Claim(
     "and M-SSD.",
     protocol="CNN 64c5-96c3-128c3-512-256-10 on CIFAR-10, L2 0.002, augmented, batch "
     "128, 40,000 steps at the published constant step sizes, three seeds",
-    trial=_training(_p2, STEPS_P2, Schedule(), SEEDS),
-    rule=_each(dict.fromkeys(OTHERS, SIGNS), surely_below),
-    figure=_drawing(
-        2, "CIFAR-10, batch 128, published step sizes.", (0.0, 1.5), (0.5, 1.0)
+    trial=_training(
+        (3e-2, 6e-4, 1e-4, 6e-2),
+        SEEDS,
+        Schedule(),
+        dataset="cifar10",
+        model="p2_cnn",
+        batch_size=128,
+        steps=40_000,
+        augment=True,
+        l2=0.002,
     ),
+    rule=problem_1.losses_below(problem_1.WITHOUT_SIGN, problem_1.WITH_SIGN),
+    figure=_drawing(2, "CIFAR-10, batch 128", (0.0, 1.5), (0.5, 1.0)),
     costly="compute: 12 runs of 40,000 steps on CIFAR-10",
 )
 
@@ -130,19 +82,22 @@ P3 = Claim(
     protocol="WRN-40-4 on CIFAR-100, L2 0.0005, augmented, batch 128, 80,000 steps at "
     "the published step sizes, times 0.2 after 24,000, 48,000 and 64,000, three seeds",
     trial=_training(
-        _p3,
-        STEPS_P3,
-        Schedule(name="step", boundaries=(0.3, 0.6, 0.8), factor=0.2),
+        (3.0, 3e-4, 1e-4, 3.0),
         SEEDS,
+        Schedule(name="step", boundaries=(0.3, 0.6, 0.8), factor=0.2),
+        dataset="cifar100",
+        model="wrn_40_4",
+        batch_size=128,
+        steps=80_000,
+        augment=True,
+        l2=5e-4,
     ),
     rule=(
-        *_each(dict.fromkeys(SIGNS, OTHERS), surely_below),
-        surely_below("M-SVAG", "M-SGD", TRAIN_LOSS),
-        surely_below("ADAM", "M-SGD", TEST_ACCURACY),
+        *problem_1.losses_below(problem_1.WITH_SIGN, problem_1.WITHOUT_SIGN),
+        rules.surely_below("M-SVAG", "M-SGD", TRAIN_LOSS),
+        rules.surely_below("ADAM", "M-SGD", TEST_ACCURACY),
     ),
-    figure=_drawing(
-        3, "CIFAR-100, batch 128, published step sizes.", (0.0, 4.0), (0.0, 1.0)
-    ),
+    figure=_drawing(3, "CIFAR-100, batch 128", (0.0, 4.0), (0.0, 1.0)),
     costly="compute: 12 runs of 80,000 steps of WRN-40-4 on CIFAR-100",
 )
 
@@ -155,17 +110,25 @@ P4 = Claim(
     protocol="two-layer LSTM of 128 units, batch 50 of 50 characters, the published "
     "step sizes, the first tenth of 200,000 steps, all before the step is lowered; "
     "one seed of each, without an interval",
-    trial=_training(_p4, STEPS_P4, Schedule(), SEEDS_P4),
+    trial=_training(
+        (3.0, 3e-3, 1e-3, 10.0),
+        SEEDS[:1],
+        Schedule(),
+        dataset="war_and_peace",
+        model="char_lstm",
+        batch_size=50,
+        steps=20_000,
+        shuffle=False,
+    ),
     rule=(
-        *(below(other, sign) for other in OTHERS for sign in SIGNS),
-        below("M-SVAG", "M-SGD"),
+        *(
+            rules.below(other, sign)
+            for other in problem_1.WITHOUT_SIGN
+            for sign in problem_1.WITH_SIGN
+        ),
+        rules.below("M-SVAG", "M-SGD"),
     ),
-    figure=_drawing(
-        4,
-        "War and Peace, batch 50, published step sizes.",
-        (1.0, 2.5),
-        (0.4, 0.65),
-    ),
+    figure=_drawing(4, "War and Peace, batch 50", (1.0, 2.5), (0.4, 0.65)),
     costly="compute: 4 runs of 20,000 steps of an LSTM, and a text for --data-dir",
 )
 

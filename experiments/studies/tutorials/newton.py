@@ -2,17 +2,30 @@ r"""Newton's ideal step along the gradient, and how many numbers a Hessian has.
 
 Tutorial B, :math:`\epsilon^* = g^T g / (g^T H g)`: on curves that gradient descent
 cannot tell apart, for they have the same gradient; in the ravine; and the Hessian of
-networks of more and more weights, of which only the shape is worked out.
+networks of more and more weights, of which only the shape is worked out. The bounds of
+the rule are read from the tutorial's words.
 """
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
+from matplotlib.figure import Figure
 
-from experiments.claims.claim import Table
-from experiments.paths import tutorial_surfaces as surfaces
-from experiments.studies.tutorials.ravine import DESCENT, STEPS, turns
+from experiments.claims import figures
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Drawing,
+    Evidence,
+    Table,
+)
+from experiments.claims.intervals import exactly
+from experiments.studies.tutorials.ravine import STEPS, SURFACE, turns
+from experiments.style import STYLES
 from optax_sign import theory
 
 CURVATURES = (1.0, 0.0, -1.0)  # of three curves: upwards, a plane, downwards
@@ -21,11 +34,8 @@ WEIGHTS = (10, 1_000, 100_000, 1_000_000_000)
 LINE = 101  # points on the line along the gradient
 
 
-def table(seed: int = 0) -> Table:
+def table() -> Table:
     """Gradients and steps, a walk of ideal steps, and the sizes of Hessians.
-
-    Args:
-      seed: not used: nothing is drawn here.
 
     Returns:
       "gradients" of the three curves at 0, and "step, downwards", on the last.
@@ -36,17 +46,16 @@ def table(seed: int = 0) -> Table:
       the first gradient: "line", steps; "line/error" after each; "step", the ideal one.
       "weights" of networks and "numbers" in their Hessians.
     """
-    del seed
     with jax.enable_x64(True):
         slopes = [float(_on_curve(c)[0]) for c in CURVATURES]
         down = float(_on_curve(CURVATURES[-1])[1])
         products = [float(_on_curve(c)[1]) * c for c in UPWARDS]
-        start = jnp.array(surfaces.RAVINE_START)
+        start = jnp.array(SURFACE.start)
         path, slope = _walk(start)
-        errors = np.asarray(jax.vmap(surfaces.ravine)(path))
-        first = float(jax.jit(_ideal, static_argnums=0)(surfaces.ravine, start))
-        line = np.linspace(0.0, 1.2 * max(2 * first, DESCENT), LINE)
-        gradient = jax.grad(surfaces.ravine)(start)
+        errors = np.asarray(jax.vmap(SURFACE.loss)(path))
+        first = float(jax.jit(_ideal, static_argnums=0)(SURFACE.loss, start))
+        line = np.linspace(0.0, 1.2 * max(2 * first, SURFACE.rate), LINE)
+        gradient = jax.grad(SURFACE.loss)(start)
         along = start[:, None] - line * gradient[:, None]
         return {
             "gradients": slopes,
@@ -58,7 +67,7 @@ def table(seed: int = 0) -> Table:
             "slope": float(np.abs(slope).max()),
             "rises": float(np.sum(np.diff(errors) > 0)),
             "line": line.tolist(),
-            "line/error": np.asarray(surfaces.ravine(along)).tolist(),
+            "line/error": np.asarray(SURFACE.loss(along)).tolist(),
             "step": first,
             "weights": [float(count) for count in WEIGHTS],
             "numbers": [float(hessian_size(count)) for count in WEIGHTS],
@@ -91,10 +100,117 @@ def _walk(start: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The weights on the way, and the slope that each step left, relative."""
 
     def step(w, _):
-        gradient = jax.grad(surfaces.ravine)(w)
-        w = w - _ideal(surfaces.ravine, w) * gradient
-        left = jax.grad(surfaces.ravine)(w) @ gradient / (gradient @ gradient)
+        gradient = jax.grad(SURFACE.loss)(w)
+        w = w - _ideal(SURFACE.loss, w) * gradient
+        left = jax.grad(SURFACE.loss)(w) @ gradient / (gradient @ gradient)
         return w, (w, left)
 
     path, left = jax.lax.scan(step, start, length=STEPS)[1]
     return jnp.concatenate([start[None], path]), left
+
+
+def figure(evidence: Evidence) -> Figure:
+    """Three curves of one gradient, steps along it, and the cost of a Hessian."""
+    table = evidence.table
+    with figures.figure(11.0, 3.8, "Tutorial B: Newton's method") as drawing:
+        curves, line, counts = drawing.subplots(1, 3)
+        x = np.linspace(-0.8, 1.6, 61)
+        labels = ("curving upwards", "a plane", "curving downwards")
+        for curvature, label in zip(CURVATURES, labels, strict=True):
+            curves.plot(x, -x + curvature * x**2 / 2, label=label)
+        curves.plot(0, 0, "o", color=STYLES[5][0], label="gradient -1 for all")
+        curves.plot(1, -0.5, "v", color=STYLES[0][0], label="after the ideal step")
+        curves.set(xlabel="weight", ylabel="loss", title="All of these are the same")
+        curves.legend(handlelength=4, fontsize=7)
+        line.plot(table["line"], table["line/error"], color=STYLES[4][0])
+        label = f"ideal: {table['step']:.4f}"
+        line.axvline(table["step"], color=STYLES[0][0], linestyle="dashed", label=label)
+        label = "at 0.98 of the largest stable rate"
+        line.axvline(SURFACE.rate, color=STYLES[5][0], linestyle="dotted", label=label)
+        line.set(
+            xlabel="step along the gradient",
+            ylabel="error in the ravine",
+            title="gᵀg / gᵀHg ends on the floor",
+        )
+        line.legend(fontsize=7, loc="upper center")
+        line.set_ylim(40, 200)
+        weights = table["weights"]
+        counts.plot(weights, table["numbers"], marker="o", label="Hessian")
+        counts.plot(weights, weights, marker="o", label="gradient")
+        counts.set(
+            xscale="log",
+            yscale="log",
+            xlabel="weights",
+            ylabel="numbers",
+            title="What it costs",
+        )
+        counts.legend(handlelength=4)
+    return drawing
+
+
+def _crossings(path: Sequence[Sequence[float]]) -> float:
+    """The share of steps that end on the other side of the floor, where w₁ is 0."""
+    sides = np.sign(np.asarray(path)[:, 0])
+    return float(np.mean(sides[1:] != sides[:-1]))
+
+
+NEWTON = Claim(
+    id="tb-newton",
+    source="Tutorial B, Newton's method",
+    statement="Gradient descent cannot tell a plane from a curve upwards or downwards; "
+    "the ideal step gᵀg/gᵀHg can: it is inversely proportional to the curvature, "
+    "negative where that is, and does not overshoot the ravine's floor; but a Hessian "
+    "has the square of the weights in numbers.",
+    protocol="three curves of one gradient; 150 ideal steps in the ravine of tb-r; the "
+    "shapes of JAX's Hessians for 10 to 10⁹ weights",
+    trial=Calculation(
+        quantity="numbers in the Hessian",
+        table=table,
+        values=lambda t: {
+            f"{weights:g} weights": exactly(numbers)
+            for weights, numbers in zip(t["weights"], t["numbers"], strict=True)
+        },
+        digits=0,
+    ),
+    rule=(
+        Condition(
+            text="gradients of the three curves: difference of any two, 0",
+            measure=lambda e: float(np.ptp(e.table["gradients"])),
+            greatest=0.0,
+        ),
+        Condition(
+            text="ideal step times curvature: furthest from 1, at most 1e-9",
+            measure=lambda e: float(np.abs(np.subtract(e.table["products"], 1)).max()),
+            greatest=1e-9,
+        ),
+        Condition(
+            text="ideal step on the curve downwards: below 0",
+            measure=lambda e: e.table["step, downwards"],
+            greatest=-1e-9,
+        ),
+        Condition(
+            text="slope left along the gradient, over what it was: at most 1e-12",
+            measure=lambda e: e.table["slope"],
+            greatest=1e-12,
+        ),
+        Condition(
+            text="share of ideal steps that end across the ravine's floor: 0",
+            measure=lambda e: _crossings(e.table["path"]),
+            greatest=0.0,
+        ),
+        Condition(
+            text="steps upwards: none",
+            measure=lambda e: e.table["rises"],
+            greatest=0,
+        ),
+        Condition(
+            text="numbers in the Hessian over the square of the weights: 1",
+            measure=lambda e: float(
+                np.max(np.divide(e.table["numbers"], np.square(e.table["weights"])))
+            ),
+            least=1.0,
+            greatest=1.0,
+        ),
+    ),
+    figure=Drawing(name="figure-newton", draw=figure),
+)

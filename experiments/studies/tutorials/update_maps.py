@@ -1,124 +1,188 @@
-r"""What the second step of an optimizer makes of two gradients, on a grid of them.
+r"""What the second step of an optimizer makes of two gradients; momentum's map.
 
-Tutorial A, Figure 4 of part 1 and Figures 3 of parts 2 and 3, one weight and a rate of
-1. With the momentum m, or the steps v, after the gradients :math:`g_1` and
-:math:`g_2`,
+Tutorial A, Figure 4 of part 1, one weight and a rate of 1. With the momentum m after
+the gradients :math:`g_1` and :math:`g_2`,
 
 .. math::
-  C_m = \pm [m(2) - m(1)], \qquad C_a, C_A = |v(2)| - |g_2|
+  C_m = \pm [m(2) - m(1)]
 
-with the sign of :math:`g_1`, which is + for 0. Adam's is there once as it is, and once
-without the bias corrections.
+with the sign of :math:`g_1`, which is + for 0. The bounds of the rule are read from the
+tutorial's words.
 """
+
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from matplotlib.figure import Figure
 
-from experiments.claims.claim import Table
-from experiments.studies.tutorials.worked_numbers import EPS
+from experiments.claims import figures
+from experiments.claims.claim import (
+    Calculation,
+    Claim,
+    Condition,
+    Drawing,
+    Evidence,
+    Table,
+)
+from experiments.claims.intervals import exactly
+from experiments.studies.tutorials.drawing import named
 
-LARGEST, POINTS = 5.0, 41
+AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients
 FRICTIONS = (0.0, 0.4, 0.9, 1.0)
-BETAS = (0.0, 0.5, 0.9, 0.99)
-B1, B2 = 0.9, 0.999
-
-
-def momentum(seed: int = 0) -> Table:
-    """The maps of momentum.
-
-    Args:
-      seed: not used: nothing is drawn here.
-
-    Returns:
-      "gradients", of both axes; by "α = …" the map, a row for each second gradient; and
-      "/grown", by how much m has grown in magnitude from the first step to the second.
-    """
-    del seed
-    with jax.enable_x64(True):
-        g1, g2 = grid()
-        result = _axes(g1)
-        for friction in FRICTIONS:
-            first, second = steps(optax.trace(friction), g1, g2)
-            change = np.where(g1 >= 0, second - first, first - second)
-            result[f"α = {friction:g}"] = change.tolist()
-            grown = np.abs(second) - np.abs(first)
-            result[f"α = {friction:g}/grown"] = grown.tolist()
-    return result
-
-
-def adaptive(seed: int = 0) -> Table:
-    """The maps of the adaptive scheme.
-
-    Args:
-      seed: not used: nothing is drawn here.
-
-    Returns:
-      "gradients", of both axes, and by "β = …" the map, a row for each second gradient.
-    """
-    del seed
-    return _differences(
-        {
-            f"β = {beta:g}": optax.scale_by_rms(beta, EPS, eps_in_sqrt=True)
-            for beta in BETAS
-        }
-    )
-
-
-def adam(seed: int = 0) -> Table:
-    """The maps of Adam.
-
-    Args:
-      seed: not used: nothing is drawn here.
-
-    Returns:
-      "gradients", of both axes, and by "corrected" and "not corrected" the map, a row
-      for each second gradient.
-    """
-    del seed
-    corrected = optax.scale_by_adam(B1, B2, eps=0.0, eps_root=EPS)
-    return _differences({"corrected": corrected, "not corrected": uncorrected()})
-
-
-def uncorrected() -> optax.GradientTransformation:
-    """Adam without the bias corrections, from its own accumulators."""
-    adam = optax.scale_by_adam(B1, B2)
-
-    def update(updates, state, params=None):
-        _, state = adam.update(updates, state, params)
-        mu, nu = (optax.tree.get(state, name) for name in ("mu", "nu"))
-        step = jax.tree.map(lambda m, s: m / jnp.sqrt(s + EPS), mu, nu)
-        return step, state
-
-    return optax.GradientTransformation(adam.init, update)
-
-
-def grid() -> tuple[np.ndarray, np.ndarray]:
-    """First gradients along the rows, second ones along the columns."""
-    axis = np.linspace(-LARGEST, LARGEST, POINTS)
-    first, second = np.meshgrid(axis, axis)
-    return first, second
+DIGITS = 1e-4  # tables keep six digits of numbers up to ten
 
 
 def steps(
     method: optax.GradientTransformation, g1: np.ndarray, g2: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """The first and the second step, element by element."""
-    first, state = method.update(jnp.asarray(g1), method.init(jnp.asarray(g1)))
-    second, _ = method.update(jnp.asarray(g2), state)
-    return np.asarray(first), np.asarray(second)
-
-
-def _differences(methods: dict[str, optax.GradientTransformation]) -> Table:
     with jax.enable_x64(True):
-        g1, g2 = grid()
-        result = _axes(g1)
-        for name, method in methods.items():
-            _, second = steps(method, g1, g2)
-            result[name] = (np.abs(second) - np.abs(g2)).tolist()
+        first, state = method.update(jnp.asarray(g1), method.init(jnp.asarray(g1)))
+        second, _ = method.update(jnp.asarray(g2), state)
+        return np.asarray(first), np.asarray(second)
+
+
+def grid(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """First gradients along the rows, second ones along the columns."""
+    first, second = np.meshgrid(table["gradients"], table["gradients"])
+    return first, second
+
+
+def least_of(
+    parameter: str, values: tuple[float, ...], measure: Callable[[Table, str], float]
+) -> Callable[[Evidence], float]:
+    """Of the maps of all these values of a parameter."""
+    names = [f"{parameter} = {value:g}" for value in values]
+    return lambda e: float(np.min([measure(e.table, name) for name in names]))
+
+
+def maps(table: Table, names: Sequence[str], title: str, label: str) -> Figure:
+    """Maps on one scale, so that they can be compared: up to the largest gradient.
+
+    Red is more and blue less; both darken away from 0, so that in grey the contour
+    lines with their numbers tell them apart.
+
+    Args:
+      table: of maps.
+      names: of those to draw.
+      title: of the figure.
+      label: what the maps show.
+    """
+    axis = np.asarray(table["gradients"])
+    most = float(axis[-1])
+    with figures.figure(3.0 * len(names) + 1, 3.8, title, f"{label}.") as figure:
+        panels = figure.subplots(1, len(names), sharey=True)
+        for axes, name in zip(panels, names, strict=True):
+            axes.grid(False)
+            values = np.asarray(table[name])
+            image = axes.pcolormesh(
+                axis, axis, values, cmap="RdBu_r", vmin=-most, vmax=most
+            )
+            lines = axes.contour(axis, axis, values, colors="black", linewidths=0.6)
+            axes.clabel(lines, fontsize=7)
+            axes.set(title=name, xlabel="first gradient g₁", aspect="equal")
+        panels[0].set_ylabel("second gradient g₂")
+        figure.colorbar(
+            image, ax=list(panels), label="more (red), less (blue)", extend="both"
+        )
+    return figure
+
+
+def momentum() -> Table:
+    """The maps of momentum.
+
+    Returns:
+      "gradients", of both axes; by "α = …" the map, a row for each second gradient; and
+      "/grown", by how much m has grown in magnitude from the first step to the second.
+    """
+    g1, g2 = np.meshgrid(AXIS, AXIS)
+    result: dict[str, list] = {"gradients": AXIS.tolist()}
+    for friction in FRICTIONS:
+        first, second = steps(optax.trace(friction), g1, g2)
+        change = np.where(g1 >= 0, second - first, first - second)
+        grown = np.abs(second) - np.abs(first)
+        result[f"α = {friction:g}"] = change.tolist()
+        result[f"α = {friction:g}/grown"] = grown.tolist()
     return result
 
 
-def _axes(g1: np.ndarray) -> dict[str, list[float] | list[list[float]]]:
-    return {"gradients": g1[0].tolist()}
+def _kept_case(table: Table, name: str, side: int) -> float:
+    """The share of a case's points at which all holds that is said of the case.
+
+    Args:
+      table: of the maps of momentum.
+      name: of one of them.
+      side: 1 where the map is positive, -1 where it is negative.
+    """
+    first, second = grid(table)
+    change, grown = np.asarray(table[name]), np.asarray(table[f"{name}/grown"])
+    # Where the first gradient is 0 the map, as is said, is of no concern.
+    case = (side * change > DIGITS) & (first != 0)
+    agree = np.sign(first) * np.sign(second) * side
+    kept = (agree > 0) & (np.abs(grown - change) <= DIGITS)
+    return float(np.mean(kept[case]))
+
+
+def slope(table: Table, friction: float) -> float:
+    """Of the contour lines where the first gradient is positive."""
+    change, axis = np.asarray(table[f"α = {friction:g}"]), table["gradients"]
+    spacing = axis[1] - axis[0]
+    by_second, by_first = np.gradient(change[:, len(axis) // 2 + 1 :], spacing)
+    return float(np.mean(-by_first / by_second))
+
+
+MOMENTUM = Claim(
+    id="ta-m-map",
+    source="Tutorial A, part 1, Figure 4",
+    statement="Where C_m(g₁, g₂) is positive, g₂ points as g₁ does and |m| grows by "
+    "C_m; where it is negative, g₂ points the other way and |m| shrinks by |C_m|. "
+    "The slope of its contour lines is highest for α = 0 and zero for α = 1.",
+    protocol="g₁ and g₂ from -5 to 5 in steps of a quarter, α of 0, 0.4, 0.9 and 1; "
+    "g₁ = 0 left out. The tutorial itself has g₁ = 2, g₂ = 1 and α = 0.4, where C_m is "
+    "-0.2 although both point the same way",
+    trial=Calculation(
+        quantity="slope of the contour lines",
+        table=momentum,
+        values=lambda t: {f"α = {a:g}": exactly(slope(t, a)) for a in FRICTIONS},
+        digits=2,
+    ),
+    rule=(
+        *(
+            Condition(
+                text=f"C_m {name}: share of points of which all of that is true, least "
+                "of all α: 1",
+                measure=least_of(
+                    "α", FRICTIONS, lambda t, name, side=side: _kept_case(t, name, side)
+                ),
+                least=1.0,
+            )
+            for name, side in (("positive", 1), ("negative", -1))
+        ),
+        Condition(
+            text="slope at α = 0, less the highest of the others: above 0",
+            measure=lambda e: (
+                e.values["α = 0"].mean
+                - float(np.max([e.values[f"α = {a:g}"].mean for a in FRICTIONS[1:]]))
+            ),
+            least=DIGITS,
+        ),
+        Condition(
+            text="slope at α = 1: within 0.0001 of 0",
+            measure=lambda e: e.values["α = 1"].mean,
+            least=-DIGITS,
+            greatest=DIGITS,
+        ),
+    ),
+    figure=Drawing(
+        name="figure-map-momentum",
+        draw=lambda e: maps(
+            e.table,
+            named(e.table, "grown"),
+            "Tutorial A, part 1, Figure 4: by how much momentum changes",
+            "C_m(g₁, g₂) = ±[m(2) - m(1)], with the sign of g₁",
+        ),
+    ),
+)

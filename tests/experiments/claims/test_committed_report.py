@@ -3,10 +3,9 @@
 import pathlib
 import shutil
 
-from experiments.claims import document, report
+from experiments.claims import report
 from experiments.commands.main import main
-from experiments.commands.options import RESULTS
-from experiments.commands.report import judge
+from experiments.commands.report import RESULTS, judge
 
 README = pathlib.Path(__file__).parents[3] / "README.md"
 
@@ -21,6 +20,5 @@ def test_tables_in_the_readme_are_those_of_the_results(tmp_path):
 
 
 def test_the_committed_report_is_that_of_the_results():
-    blocks = report.document(judge(RESULTS), RESULTS)
-    assert (RESULTS / "report.md").read_text() == document.to_markdown(blocks, RESULTS)
-    assert (RESULTS / "report.html").read_text() == document.to_html(blocks)
+    text = report.markdown(judge(RESULTS), RESULTS, RESULTS)
+    assert (RESULTS / "report.md").read_text() == text

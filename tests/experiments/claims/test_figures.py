@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib import colors, image
 
-from experiments.claims import figures, panels
+from experiments.claims import figures
 from experiments.style import STYLES
 from tests.experiments.summaries import FRAME, PUBLISHED, RUNS, changed, loaded, summary
 
@@ -30,7 +30,7 @@ def test_a_figure_has_axes_units_legend_and_every_curve():
         "SGD (published: 0.90)",
     ]
     line = next(line for line in axes.lines if line.get_label().startswith("MaS"))
-    np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [50, 1], [100, 0.5]])
+    np.testing.assert_array_equal(line.get_xydata(), [[1, 2], [51, 1], [100, 0.5]])
     marks = {
         tuple(*line.get_xydata()) for line in axes.lines if len(line.get_xdata()) == 1
     }
@@ -50,7 +50,7 @@ def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
     assert (min(at_end), max(at_end)) == pytest.approx(
         (0.5 - deviation, 0.5 + deviation)
     )
-    assert "2 seeds, mean and standard deviation" in figures.caption(
+    assert "2 seeds, mean and standard deviation" in figures.full_caption(
         FRAME.caption, {"MaS": [low, high]}
     )
 
@@ -62,7 +62,7 @@ def test_a_diverged_run_is_in_the_caption():
         changed(lost, result=summary(lost.run, status="diverged").result),
         kept,
     ]
-    text = figures.caption(FRAME.caption, runs).replace("\n", " ")
+    text = figures.full_caption(FRAME.caption, runs).replace("\n", " ")
     assert text.endswith(
         "SGD: 1 of 2 diverged at step 100 (not drawn, but counted in tables)."
     )
@@ -100,6 +100,15 @@ def test_more_curves_than_styles_are_refused():
         figures.losses(FRAME, many, {})
 
 
+def test_a_figure_has_its_texts_and_its_lines_take_the_colours_in_turn():
+    with figures.figure(4, 3, "above", "below") as drawing:
+        axes = drawing.add_subplot()
+        for _ in STYLES:
+            axes.plot([0, 1])
+    assert (drawing.get_suptitle(), drawing.get_supxlabel()) == ("above", "below")
+    assert [line.get_color() for line in axes.lines] == [c for c, _ in STYLES]
+
+
 def test_styles_can_be_told_apart_in_grey():
     greys = [np.dot(colors.to_rgb(c), (0.299, 0.587, 0.114)) for c, _ in STYLES]
     dashes = [dash for _, dash in STYLES]
@@ -109,7 +118,7 @@ def test_styles_can_be_told_apart_in_grey():
     assert min(abs(a - b) for a, b in itertools.pairwise(greys)) > 0.1
 
 
-PANEL = panels.Panel(metric="test_loss", label="test loss (nats)", limits=(0.0, 2.0))
+PANEL = figures.Panel(metric="test_loss", label="test loss (nats)", limits=(0.0, 2.0))
 
 
 def test_panels_show_each_metric_with_its_spread():
@@ -117,7 +126,7 @@ def test_panels_show_each_metric_with_its_spread():
         summary(run, loss) for run, loss in zip(RUNS["MaS"], (0.4, 0.6), strict=True)
     )
     runs = {"MaS": [low, high], "Adam": [summary(RUNS["Adam"][0])]}
-    drawing = panels.evaluations("A title", "A caption.", (PANEL, PANEL), runs)
+    drawing = figures.evaluations("A title", "A caption.", (PANEL, PANEL), runs)
     assert len(drawing.axes) == 2
     for axes in drawing.axes:
         assert axes.get_ylabel() == "test loss (nats)"
@@ -138,7 +147,7 @@ def test_panels_show_each_metric_with_its_spread():
 def test_a_panel_names_what_diverged():
     lost = [summary(run, status="diverged") for run in RUNS["SGD"]]
     runs = {"MaS": [summary(run) for run in RUNS["MaS"]], "SGD": lost}
-    drawing = panels.evaluations("A title", "A caption.", (PANEL,), runs)
+    drawing = figures.evaluations("A title", "A caption.", (PANEL,), runs)
     labels = [text.get_text() for text in drawing.legends[0].get_texts()]
     assert labels == ["MaS", "SGD (failed)"]
     assert "SGD: 2 of 2 diverged at step 100" in drawing.get_supxlabel()

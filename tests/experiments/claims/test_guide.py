@@ -1,8 +1,7 @@
 """The guide: every optimizer, its bytes, and claims that were tried."""
 
 from experiments.claims import guide
-from experiments.commands.options import RESULTS
-from experiments.commands.report import judge
+from experiments.commands.report import RESULTS, judge
 from tests.catalogue import OPTIMIZERS
 from tests.test_public_surface import READY
 
@@ -10,7 +9,7 @@ from tests.test_public_surface import READY
 def test_every_optimizer_has_an_entry():
     names = [entry.name for entry in guide.ENTRIES]
     missing = {*READY, "hyperball"} - set(names)
-    assert not missing, f"experiments/guide.py has no entry for {missing}"
+    assert not missing, f"experiments/claims/guide.py has no entry for {missing}"
     assert len(names) == len(READY) + 1
 
 

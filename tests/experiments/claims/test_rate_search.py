@@ -25,7 +25,6 @@ def summary(run, accuracy, loss=1.0, status="finished"):
         weights=1,
         versions={},
         date="",
-        steps=np.array([10]),
         loss=np.array([loss]),
         evaluated=np.array([5, 10]),
         evaluations={"test_accuracy": np.array([accuracy, accuracy / 2])},

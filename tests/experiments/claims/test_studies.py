@@ -1,21 +1,23 @@
 """The studies as data: what they say is what the papers say, and it can be run."""
 
 import functools
+import json
 
 import jax
 import numpy as np
 import pytest
 from flax import nnx
 
-from experiments.claims import calculations, rate_search, report
 from experiments.claims import judge as ledger
+from experiments.claims import rate_search
 from experiments.claims.claim import Training
-from experiments.commands.options import RESULTS
+from experiments.commands.report import RESULTS
 from experiments.errors import ConfigError
 from experiments.networks import mlp_and_cnns
-from experiments.runs import config, identity
+from experiments.runs import config, names
 from experiments.runs import summary as results
-from experiments.studies import catalogue, mas
+from experiments.studies import catalogue
+from experiments.studies.mas import published as mas
 from experiments.training import optimizers
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.summaries import changed, summary
@@ -34,7 +36,7 @@ def test_a_claim_can_be_run_judged_and_drawn(claim):
         labels = {*claim.trial.runs, *claim.trial.tuned}
         assert labels >= claim.published.keys()
         for runs in claim.trial.runs.values():
-            assert len({identity.group_key(run) for run in runs}) == 1
+            assert len({names.group_key(run) for run in runs}) == 1
             assert len({run.seed for run in runs}) == len(runs)
             make(runs[0].optimizer, runs[0])
         for tuned in claim.trial.tuned.values():
@@ -118,6 +120,18 @@ def test_mas_1_holds_within_its_margins(losses, holds):
     assert verdict.word == ("holds" if holds else "does not hold")
 
 
+STEPS = np.arange(1, 4686, 2)
+
+
+def with_curve(run, loss):
+    """A summary with a loss at STEPS."""
+    found = summary(run)
+    found = changed(found, result=changed(found.result, steps=int(STEPS[-1])))
+    found = changed(found, loss=loss)
+    np.testing.assert_array_equal(found.steps, STEPS)
+    return found
+
+
 @pytest.mark.parametrize(
     ("late", "rise"),
     [
@@ -135,8 +149,7 @@ def test_mas_3_measures_the_rise_after_a_dip(late, rise):
         # of the means.
         knots = [1, 50, 90, 350, 500, 1000, 2000, 2400, 4200, 4685]
         levels = [2.3, 0.6, *np.repeat(late, 2)]
-        steps = np.arange(1, 4686, 2)
-        return changed(summary(run), steps=steps, loss=np.interp(steps, knots, levels))
+        return with_curve(run, np.interp(STEPS, knots, levels))
 
     judgement = judge(mas.FIGURE_3, load)
     assert judgement.findings[-2].value == pytest.approx(rise)
@@ -148,11 +161,8 @@ def test_mas_3_measures_the_rise_after_a_dip(late, rise):
 )
 def test_mas_3_asks_where_the_loss_turns_upwards(dip, holds):
     def load(run):
-        steps = np.arange(1, 4686, 2)
-        hump = 0.6 + 0.0015 * np.abs(steps - dip)
-        return changed(
-            summary(run), steps=steps, loss=np.where(steps < dip + 200, hump, 0.4)
-        )
+        hump = 0.6 + 0.0015 * np.abs(STEPS - dip)
+        return with_curve(run, np.where(STEPS < dip + 200, hump, 0.4))
 
     found = judge(mas.FIGURE_3, load).findings[-1]
     # The first window of means is around step 149.5.
@@ -184,11 +194,16 @@ def test_committed_tables_are_intact_and_belong_to_a_claim(study):
     load = functools.partial(results.load, folder)
     wanted = set()
     for claim in study.claims:
-        report.judge(claim, folder)  # refuses what was edited
+        ledger.judge_stored(claim, folder)  # refuses what was edited
         if isinstance(claim.trial, Training):
             every = ledger.plan(claim.trial, load).every
-            wanted |= {results.path(folder, run) for run in every}
+            wanted |= {names.run_hash(run) for run in every}
         else:
-            wanted.add(calculations.path(folder, claim.id))
-    for path in folder.glob("*.json"):
-        assert path in wanted, f"{path} is of no claim: its runs have changed since"
+            wanted.add(claim.id)
+    stored = [
+        row.get("hash") or row["claim"]
+        for path in folder.glob("*.jsonl")
+        for row in map(json.loads, path.read_text().splitlines())
+    ]
+    assert len(set(stored)) == len(stored)
+    assert set(stored) <= wanted, "runs or claims have changed since"

@@ -7,7 +7,8 @@ import pytest
 
 from experiments import bench
 from experiments.claims import intervals
-from experiments.commands import main, options
+from experiments.commands import main
+from experiments.commands.report import RESULTS
 from experiments.runs import summary
 from experiments.runs.store import Store
 from experiments.studies import catalogue
@@ -30,7 +31,7 @@ def test_help_names_every_command_with_an_example_and_starts_without_jax():
     code = (
         "import sys; from experiments.commands.main import main\n"
         "try: main(['--help'])\n"
-        "finally: print({'jax', 'numpy', 'matplotlib'} & set(sys.modules))"
+        "finally: print({'jax', 'matplotlib', 'panel', 'scipy'} & set(sys.modules))"
     )
     process = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
@@ -58,6 +59,7 @@ def test_module_returns_the_exit_code():
         ("trian", "Unknown command 'trian', perhaps 'train'"),
         ("train --optimizer mass", "perhaps 'mas'"),
         ("train --optimizer mas,betta=0.5", "perhaps 'beta'"),
+        ("train --optimizer mas,lr=0.1", "valid are learning_rate, "),
         (
             "train --optimizer mas,beta=1.0",
             "Optimizer 'mas': beta must lie in [0, 1), got 1.0",
@@ -108,6 +110,7 @@ def test_bad_input_is_refused_in_one_sentence(command, tmp_path, line, says):
         ("train --epochs five", "--epochs"),
         ("report --runs x", "--runs"),
         ("bench --parts foo", "'foo'"),
+        ("list claim", "'claim'"),
     ],
 )
 def test_an_option_that_cannot_be_read_is_refused_in_one_sentence(command, line, says):
@@ -138,6 +141,7 @@ def test_train_stores_every_seed_and_never_trains_it_again(
     assert contents(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_the_folder_of_runs_can_be_set_in_the_environment(command, monkeypatch):
     monkeypatch.setenv("OPTAX_SIGN_RUNS", "elsewhere")
     assert command("train", *SMALL)[0] == 0
@@ -145,6 +149,7 @@ def test_the_folder_of_runs_can_be_set_in_the_environment(command, monkeypatch):
     assert "finished at step 25" in command("list")[1]
 
 
+@pytest.mark.slow
 def test_runs_that_diverge_are_recorded_and_told(command):
     # p1_cnn stands for a network that returns NaN at a step of its own.
     line = ("compare", "mas", "--seeds", "2", "--model", "p1_cnn", *SMALL)
@@ -166,6 +171,7 @@ def test_an_absurd_rate_diverges(command):
     assert entry.status == "diverged"
 
 
+@pytest.mark.slow
 def test_compare_prints_means_with_their_intervals(command):
     code, out, _ = command("compare", "mas", "adam", "--seeds", "3", *SMALL)
     assert code == 0
@@ -195,12 +201,27 @@ def test_list_says_what_is_stored(command):
     assert "%" in row
 
 
+@pytest.mark.parametrize(
+    ("what", "row"),
+    [
+        ("claims", ("mas-1-tuned ", "On an MLP, MaS is as", "3 of 5 parts met")),
+        ("optimizers", ("mas_hyperball ", "0.01")),
+        ("networks", ("resnet_8_8 ", "width=8")),
+        ("datasets", ("fashion_mnist ",)),
+    ],
+)
+def test_list_says_what_can_be_asked_for_by_name(capsys, what, row):
+    assert main.main(["list", what]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(all(part in line for part in row) for line in lines)
+
+
 def test_report_is_of_the_committed_results(command):
     code, out, error = command("report")
     assert (code, error) == (0, "")
     for claim in (c for study in catalogue.STUDIES for c in study.claims):
         assert f"### {claim.id}\n" in out
-    assert options.RESULTS.name == "results"
+    assert RESULTS.name == "results"
 
 
 def test_bench_is_told_what_to_measure(command, monkeypatch):

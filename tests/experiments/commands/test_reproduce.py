@@ -6,15 +6,17 @@ import shutil
 import numpy as np
 import pytest
 
-from experiments.claims.quantities import TEST_ACCURACY
+from experiments.claims import calculations
+from experiments.claims.rules import TEST_ACCURACY
 from experiments.commands.report import BEGIN, END
-from experiments.runs import identity
+from experiments.runs import names
 from experiments.runs import summary as results
 from experiments.runs.store import Store
 from experiments.studies import catalogue
 from experiments.training import train
 from tests.experiments.command_cases import command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
+from tests.experiments.stored_runs import forget
 from tests.experiments.summaries import CLAIM, RUNS, STUDY, summary
 
 
@@ -65,13 +67,14 @@ def test_reproduce_trains_draws_and_decides(command, tmp_path, tiny_study):
     assert text == (0, "", "")
     report = (tmp_path / "out/report.md").read_text()
     assert "### tiny-1\n" in report
-    assert "\nVerdict: does not hold.\n" in report
+    assert "\n**✗ does not hold**: 1 of 2 parts met.\n" in report
     assert "](tiny/figure.png)" in report
     assert command("report", "--results", "out")[1] == report.replace(
         "](tiny/", "](out/tiny/"
     )
 
 
+@pytest.mark.slow
 def test_reproduce_does_again_only_what_is_missing(
     command, tmp_path, tiny_study, monkeypatch
 ):
@@ -79,7 +82,8 @@ def test_reproduce_does_again_only_what_is_missing(
     monkeypatch.setattr(train, "Loop", None)  # nothing is trained from here on
     folder = tmp_path / "runs/results/tiny"
     before = contents(folder)
-    results.path(folder, tiny_study["Adam"][1]).unlink()
+    table = results.path(folder)
+    forget(table, names.run_hash(tiny_study["Adam"][1]))
     (folder / "figure.png").unlink()
     code, out, _ = command("reproduce", "all")
     assert code == 0
@@ -87,6 +91,9 @@ def test_reproduce_does_again_only_what_is_missing(
         "6 runs; 1 of them have no results in runs/results, which take about 0 seconds."
         in out
     )
+    rows = before[table].splitlines()
+    assert sorted(table.read_bytes().splitlines()) == sorted(rows)
+    before = {**before, table: table.read_bytes()}  # the row is the last one now
     assert contents(folder) == before
     # Without the runs, as after a clone, their tables are enough.
     for entry in Store("runs").list():
@@ -95,20 +102,22 @@ def test_reproduce_does_again_only_what_is_missing(
     assert contents(folder) == before
 
 
+@pytest.mark.slow
 def test_a_table_edited_by_hand_is_refused_before_training(
     command, tmp_path, tiny_study
 ):
     assert command("reproduce", "tiny")[0] == 0
     folder = tmp_path / "runs/results/tiny"
-    path = results.path(folder, tiny_study["SGD"][0])
+    path = results.path(folder)
+    missing = names.run_hash(tiny_study["MaS"][0])
+    forget(path, missing)
     path.write_text(path.read_text().replace('"loss": [1', '"loss": [9', 1))
-    results.path(folder, tiny_study["MaS"][0]).unlink()
-    shutil.rmtree(tmp_path / "runs" / identity.run_hash(tiny_study["MaS"][0]))
+    shutil.rmtree(tmp_path / "runs" / missing)
     before = contents(tmp_path)
     for line in ("reproduce tiny", "report --results runs/results"):
         code, out, error = command(*line.split())
         assert (code, out) == (2, "")
-        assert path.name in error
+        assert f"Line 1 of {path.relative_to(tmp_path)} does not match" in error
         assert_one_sentence(error.rstrip("\n"))
     assert contents(tmp_path) == before
 
@@ -119,34 +128,26 @@ def store(tmp_path, study):
         results.save(tmp_path / "out/tiny", summary(run))
 
 
-def test_tables_are_written_between_their_marks_only(command, tmp_path, tiny_study):
+def test_the_table_is_written_between_its_marks_only(command, tmp_path, tiny_study):
     store(tmp_path, tiny_study)
     page = tmp_path / "page.md"
-
-    def marks(name):
-        return BEGIN.format(name), END.format(name)
-
-    (first, first_end), (second, second_end) = marks("optimizers"), marks("verdicts")
-    page.write_text(
-        f"Before.\n{first}\nearlier\n{first_end}\n{second}\n{second_end}\nAfter.\n"
-    )
+    page.write_text(f"Before.\n{BEGIN}\nearlier\n{END}\nAfter.\n")
     line = ("report", "--results", "out", "--tables", "page.md")
     line += ("--output", "out/report.md")
     assert command(*line) == (0, "", "")
     text = page.read_text()
-    assert text.startswith(f"Before.\n{first}\n| optimizer |")
-    assert f"\n{first_end}\n{second}\n| claim |" in text
-    assert text.endswith(f"| does not hold |\n{second_end}\nAfter.\n")
-    assert "\n| [tiny-1](out/report.md#tiny-1) | " in text
+    assert text.startswith(f"Before.\n{BEGIN}\n| optimizer |")
+    assert text.endswith(f"|\n{END}\nAfter.\n")
     assert " [ar-slr](out/report.md#ar-slr), [ar-5](out/report.md#ar-5) |" in text
     assert "earlier" not in text
     assert command(*line) == (0, "", "")
     assert page.read_text() == text
-    page.write_text("No marks.")
-    code, out, error = command(*line)
-    assert (code, out) == (2, "")
-    assert_one_sentence(error.rstrip("\n"))
-    assert page.read_text() == "No marks."
+    for unmarked in ("No marks.", f"{BEGIN}\nNo end."):
+        page.write_text(unmarked)
+        code, out, error = command(*line)
+        assert (code, out) == (2, "")
+        assert_one_sentence(error.rstrip("\n"))
+        assert page.read_text() == unmarked
 
 
 def test_report_as_a_page_has_its_figures_inside(command, tmp_path, tiny_study):
@@ -161,26 +162,28 @@ def test_report_as_a_page_has_its_figures_inside(command, tmp_path, tiny_study):
 
 def test_a_half_finished_study_says_what_is_missing(command, tmp_path, tiny_study):
     store(tmp_path, tiny_study)
-    results.path(tmp_path / "out/tiny", tiny_study["SGD"][1]).unlink()
+    path = results.path(tmp_path / "out/tiny")
+    forget(path, names.run_hash(tiny_study["SGD"][1]))
     code, out, _ = command("report", "--results", "out")
     assert code == 0
-    assert "Verdict: not tried: 1 of 6 runs are missing." in out
+    assert "**○ not tried**: 1 of 6 runs are missing." in out
 
 
+@pytest.mark.slow
 def test_a_calculation_is_stored_and_not_done_again(command, tmp_path, monkeypatch):
     code, out, error = command("reproduce", "da-3", "--output", "out")
     assert (code, error) == (0, "")
     assert "Calculating da-3." in out
     assert "Verdict: holds" in out
     folder = tmp_path / "out/dissecting_adam"
-    assert {path.name for path in folder.iterdir()} == {"da-3.json", "figure-3.png"}
+    table = calculations.path(folder)
+    assert {path.name for path in folder.iterdir()} == {table.name, "figure-3.png"}
     before = contents(folder)
     code, out, _ = command("reproduce", "da-3", "--output", "out")
     assert code == 0
     assert "Calculating" not in out
     assert contents(folder) == before
-    path = folder / "da-3.json"
-    path.write_text(path.read_text().replace('"gap": 0.06', '"gap": 0.07'))
+    table.write_text(table.read_text().replace('"gap": 0.06', '"gap": 0.07'))
     code, out, error = command("reproduce", "da-3", "--output", "out")
     assert (code, out) == (2, "")
     assert_one_sentence(error.rstrip("\n"))
@@ -196,4 +199,4 @@ def test_costly_claims_are_left_out_unless_named(command, tiny_study, monkeypatc
     code, out, error = command("reproduce", "all", "--output", "out")
     assert (code, error) == (0, "")
     assert "tiny-1 of tiny is left out (compute: a week); ask for it by its id." in out
-    assert "not tried: compute: a week" in command("report", "--results", "out")[1]
+    assert "○ not tried**: compute: a week." in command("report", "--results", "out")[1]

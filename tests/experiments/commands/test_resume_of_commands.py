@@ -26,6 +26,7 @@ def command(tmp_path, monkeypatch, capsys):
     return command_in(tmp_path, monkeypatch, capsys)
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
     command, tmp_path, monkeypatch
 ):
@@ -74,6 +75,7 @@ def with_corrupt_metrics(folder):
     (folder / "metrics.jsonl").write_text("".join(["garbage\n", *lines[1:]]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "says"),
     [

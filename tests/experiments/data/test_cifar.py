@@ -14,7 +14,7 @@ from experiments.data import cifar, datasets
 from experiments.errors import DataError
 from tests.experiments.messages import assert_one_sentence
 
-NAMES = {"cifar10": cifar.Cifar10, "cifar100": cifar.Cifar100}
+NAMES = cifar.KINDS
 
 
 @pytest.fixture(params=NAMES)

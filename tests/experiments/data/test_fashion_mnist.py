@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from experiments.data import fashion_mnist
-from experiments.data import fashion_mnist_sources as sources
 from tests.experiments.tiny_fashion_mnist import (
     content,
     files,
@@ -53,7 +52,7 @@ def test_tfds_itself_checks_the_files(tmp_path, nowhere, monkeypatch):
     def unchecked(raw, data_dir, earlier):
         folder_of(raw, damaged)
 
-    monkeypatch.setattr(sources, "obtain", unchecked)
+    monkeypatch.setattr(fashion_mnist, "obtain", unchecked)
     with pytest.raises(Exception, match="wrong checksum"):
         fashion_mnist.build(folder_of(tmp_path / "building", {}), nowhere, None)
 

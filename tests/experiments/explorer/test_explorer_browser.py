@@ -2,9 +2,7 @@
 
 import http.client
 import itertools
-import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -13,40 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from experiments.explorer import link as address
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # Much more than an idle machine needs; a step that hangs still ends.
 PATIENCE = 90_000  # ms
 RAVINE = (
     "?surface=ravine&start=-8.0,2.0&steps=60&optimizer=sgd,learning_rate=0.02"
     "&optimizer=adam,learning_rate=0.1,show=v"
 )
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    path = shutil.which("chromium")
-    if path is None:
-        installable = os.geteuid() == 0 and shutil.which("apt-get")
-        if "CI" in os.environ or installable:
-            pytest.fail("There is no chromium, which `make chromium` installs.")
-        # Without a browser there is nothing to look at; CI must have one.
-        pytest.skip("no chromium, and no right to install one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +93,7 @@ def status(page):
     return page.get_by_role("status").first
 
 
+@pytest.mark.slow
 def test_a_visit_from_the_first_click_to_the_copied_link(open_page):
     page = open_page(RAVINE, viewport={"width": 1280, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 1280

@@ -7,10 +7,10 @@ import optax
 import panel as pn
 import pytest
 from bokeh.events import Tap
-from bokeh.models import Scatter
+from bokeh.models import Line, Scatter
 
 import optax_sign
-from experiments.explorer import link, page
+from experiments.explorer import figures, link, page
 from experiments.explorer import view as state
 from experiments.paths import trajectory
 from tests.experiments.messages import assert_one_sentence
@@ -20,6 +20,7 @@ VIEW = dataclasses.replace(state.of_preset("ravine"), steps=40)
 
 @pytest.fixture
 def explorer():
+    figures._path.cache_clear()
     return page.Explorer(VIEW)
 
 
@@ -43,41 +44,45 @@ def move(explorer, slot, name, value):
     dial.widget.value = dial._place(value)
 
 
+def paths(explorer):
+    return explorer.figures.found.paths
+
+
 def inside(explorer, name):
-    return next(i for i in explorer.drawing._insides.values() if i.name == name)
+    return next(i for i in explorer.figures._components.values() if i._name == name)
 
 
 def test_a_slider_recomputes_its_own_path_and_compiles_nothing(explorer, asked):
-    before = explorer.drawing.paths
+    before = paths(explorer)
     compiled = trajectory._compiled.cache_info().misses
     move(explorer, 2, "learning_rate", 0.3)
     assert asked == ["Adam"]
     assert trajectory._compiled.cache_info().misses == compiled
     assert dict(explorer.view.optimizers[2].values)["learning_rate"] == 0.3
-    after = explorer.drawing.paths
+    after = paths(explorer)
     assert after[0] is before[0] and after[1] is before[1]
     assert not np.array_equal(after[2].points, before[2].points)
 
 
 def test_every_control_is_in_the_view(explorer):
-    setting = explorer.setting
-    setting.start[0].value = -3.0
-    setting.steps.value = 25
-    setting.noise.value = 0.5
-    setting.seed.value = 7
+    controls = explorer.controls
+    controls.start[0].value = -3.0
+    controls.steps.value = 25
+    controls.noise.value = 0.5
+    controls.seed.value = 7
     view = explorer.view
     assert (view.start, view.steps) == ((-3.0, 2.0), 25)
     assert (view.noise, view.seed) == (0.5, 7)
-    assert [len(path.points) for path in explorer.drawing.paths] == [26] * 3
+    assert [len(path.points) for path in paths(explorer)] == [26] * 3
 
 
 def test_a_click_is_the_start_of_all_paths(explorer):
-    figure = explorer.drawing._landscape.figure
+    figure = explorer.figures._contours.figure
     figure._trigger_event(Tap(figure, x=1.23456, y=-2.00001))
     # To a thousandth of a view that is 20 wide and 8 high.
     assert explorer.view.start == (1.24, -2.0)
-    assert [widget.value for widget in explorer.setting.start] == [1.24, -2.0]
-    for path in explorer.drawing.paths:
+    assert [widget.value for widget in explorer.controls.start] == [1.24, -2.0]
+    for path in paths(explorer):
         assert path.points[0].tolist() == [1.24, -2.0]
 
 
@@ -92,7 +97,7 @@ def test_optimizers_are_added_and_removed(explorer, asked):
     assert [shown.key for shown in explorer.view.optimizers] == ["sgd", "adam", "mas"]
     assert explorer.cards[1] is kept
     assert asked == ["MaS"]  # what is left was there
-    assert explorer.drawing.table.object.count("<tr>") == 4  # with the head
+    assert explorer.figures.table.object.count("<tr>") == 4  # with the head
 
 
 def test_no_more_optimizers_than_can_be_told_apart(explorer):
@@ -103,22 +108,22 @@ def test_no_more_optimizers_than_can_be_told_apart(explorer):
 
 
 def test_a_preset_brings_its_start_and_rates(explorer):
-    explorer.setting.surface.value = "quadratic"
+    explorer.controls.surface.value = "quadratic"
     view = explorer.view
     assert view.start == (-15.0, 20.0)
     assert dict(view.optimizers[0].values)["learning_rate"] == 0.02
     assert view.steps == VIEW.steps
-    assert explorer.setting.formula.value == "3*w1**2 + 10*w2**2"
+    assert explorer.controls.formula.value == "3*w1**2 + 10*w2**2"
 
 
 def test_a_formula_takes_the_place_of_the_preset(explorer):
-    explorer.setting.formula.value = "w1**2 + w2**4"
+    explorer.controls.formula.value = "w1**2 + w2**4"
     assert explorer.view.surface is None
-    assert explorer.setting.surface.value == ""
+    assert explorer.controls.surface.value == ""
     assert explorer.view.bounds == ((-10.0, 10.0), (-4.0, 4.0))
     assert explorer.view.start == VIEW.start
-    assert explorer.setting.view.visible
-    explorer.setting.bounds[0].value = -20.0
+    assert explorer.controls.view.visible
+    explorer.controls.bounds[0].value = -20.0
     assert explorer.view.bounds == ((-20.0, 10.0), (-4.0, 4.0))
     assert not explorer.said
 
@@ -127,26 +132,26 @@ def test_a_formula_takes_the_place_of_the_preset(explorer):
     "text", ["w1 +", "__import__('os')", "w3**2", "log(-1 - w1**2)", "", "9" * 600]
 )
 def test_a_bad_formula_is_a_sentence_and_the_view_stays(explorer, text):
-    drawn = explorer.drawing.paths
-    explorer.setting.formula.value = text
+    drawn = paths(explorer)
+    explorer.controls.formula.value = text
     assert explorer.view == VIEW
-    assert explorer.drawing.paths is drawn
+    assert paths(explorer) is drawn
     [said] = explorer.said
     assert_one_sentence(said)
-    explorer.setting.steps.value = 30  # and the page goes on
+    explorer.controls.steps.value = 30  # and the page goes on
     assert explorer.view.steps == 30
     assert explorer.said == ()
 
 
 def test_an_empty_field_is_a_sentence(explorer):
-    explorer.setting.start[1].value = None
+    explorer.controls.start[1].value = None
     assert explorer.said == ("start w2 must be a number, but its field is empty.",)
     assert explorer.view == VIEW
 
 
 def test_a_path_that_diverges_is_told_and_drawn_as_far_as_it_goes(explorer):
     move(explorer, 0, "learning_rate", 10.0)
-    assert explorer.drawing.paths[0].diverged_at is not None
+    assert paths(explorer)[0].diverged_at is not None
     [said] = explorer.said
     assert "Gradient descent" in said
     assert_one_sentence(said)
@@ -163,7 +168,7 @@ def test_the_address_gives_the_view_back(explorer):
     move(explorer, 1, "momentum", 0.5)
     explorer.cards[2]._inside.value = ["v"]
     explorer.cards[2]._choices["nesterov"].value = True
-    explorer.setting.noise.value = 1.5
+    explorer.controls.noise.value = 1.5
     query = explorer.address.query
     assert query == "?" + link.to_query(explorer.view)
     again = page.at(query)
@@ -171,7 +176,7 @@ def test_the_address_gives_the_view_back(explorer):
     assert again.said == ()
     assert again.cards[2]._inside.value == ["v"]
     assert again.cards[2]._choices["nesterov"].value is True
-    for one, other in zip(explorer.drawing.paths, again.drawing.paths, strict=True):
+    for one, other in zip(paths(explorer), paths(again), strict=True):
         np.testing.assert_array_equal(one.points, other.points)
 
 
@@ -201,17 +206,17 @@ def test_the_expression_that_is_copied_makes_what_is_drawn(explorer):
         weights = weights + np.asarray(updates)
     # The copy runs in float32, of which all numbers have seven digits; but Adam's b2
     # leaves 0.001 of a one, known to 6e-5.
-    np.testing.assert_allclose(weights, explorer.drawing.paths[2].points[3], rtol=1e-5)
+    np.testing.assert_allclose(weights, paths(explorer)[2].points[3], rtol=1e-5)
 
 
 def test_components_are_drawn_on_demand(explorer):
-    assert list(explorer.drawing._column) == []
+    assert list(explorer.figures._column) == []
     explorer.cards[1]._inside.value = ["m"]
     explorer.cards[2]._inside.value = ["m", "v"]
-    assert [key[0] for key in explorer.drawing._insides] == ["m", "v"]
+    assert [key[0] for key in explorer.figures._components] == ["m", "v"]
     first = inside(explorer, "m")
     seen = first._sources[2].data["w2"]
-    np.testing.assert_array_equal(seen, explorer.drawing.paths[2].components["m"][:, 1])
+    np.testing.assert_array_equal(seen, paths(explorer)[2].components["m"][:, 1])
     move(explorer, 2, "b1", 0.1)
     again = inside(explorer, "m")
     assert again is first  # new numbers for the old figure
@@ -219,15 +224,16 @@ def test_components_are_drawn_on_demand(explorer):
 
 
 def test_paths_differ_in_marker_and_dashes(explorer):
-    figure = explorer.drawing._landscape.figure
+    figure = explorer.figures._contours.figure
     marks = {glyph.marker for glyph in figure.select(type=Scatter)}
     assert len(marks) == state.MAX_OPTIMIZERS + 2  # with the start and the minima
-    curves = explorer.drawing._losses._curves[0]
-    assert len({str(curve.glyph.line_dash) for curve in curves}) == len(curves)
+    curves = explorer.figures._losses.linear.select(type=Line)
+    dashes = {str(glyph.line_dash) for glyph in curves}
+    assert len(dashes) == state.MAX_OPTIMIZERS
 
 
 def test_dark_pages_have_colours_of_their_own(explorer):
-    ground = explorer.drawing._landscape._shades
+    ground = explorer.figures._contours._ground
     light = ground.palette
     explorer.page.dark_theme = True
     assert ground.palette != light
@@ -244,24 +250,24 @@ def test_a_card_that_is_gone_takes_no_more_clicks(explorer):
     explorer._remove(card)
     left = explorer.view
     explorer._remove(card)
-    explorer._replace(card, left.optimizers[0])
+    explorer._replace(card, lambda shown: shown)
     assert explorer.view == left
     assert len(explorer.cards) == len(left.optimizers) == len(explorer._deck.objects)
 
 
 def test_a_path_below_the_best_of_the_grid_is_drawn():
     explorer = page.at("?formula=(w1-1)**2%2B3*(w2%2B2)**2&steps=50")
-    above = explorer.drawing._losses._sources[0].data["above"]
+    above = explorer.figures._losses._sources[0].data["above"]
     # But for the point that is the least of all that are known.
     assert np.isnan(above).sum() <= len(above) / 2
-    assert "best point of a grid" in explorer.drawing.table.object
+    assert "best point of a grid" in explorer.figures.table.object
 
 
 def test_an_own_formula_is_drawn_without_optimizers_and_from_a_bad_start():
     explorer = page.at("?formula=log(abs(w1))-w2&optimizer=")
-    assert "best point of a grid" in explorer.drawing.table.object
+    assert "best point of a grid" in explorer.figures.table.object
     assert explorer.said == ()
     explorer = page.at("?formula=log(abs(w1))&start=0,1")
     assert all("no finite number at the start" in text for text in explorer.said)
     assert len(explorer.said) == len(explorer.cards) == 3
-    assert np.isfinite(explorer.drawing._losses.linear.y_range.start)
+    assert np.isfinite(explorer.figures._losses.linear.y_range.start)

@@ -7,9 +7,10 @@ import optax
 import pytest
 from flax import nnx
 
+from experiments.data import war_and_peace
 from experiments.networks import char_lstm
-from experiments.networks.mlp_and_cnns import MODELS
-from experiments.networks.recurrence import Carry
+from experiments.networks.catalogue import NETWORKS
+from experiments.networks.char_lstm import Carry
 from experiments.runs.store import Store
 from experiments.training import loop
 from experiments.training.learner import Learner
@@ -25,12 +26,12 @@ def small(tmp_path_factory):
 
 
 def test_shape_of_the_papers_network():
-    network = nnx.eval_shape(lambda: MODELS["char_lstm"](82, nnx.Rngs(0)))
+    network = nnx.eval_shape(lambda: NETWORKS["char_lstm"](82, nnx.Rngs(0)))
     weights = jax.tree.leaves(nnx.state(network, nnx.Param))
     embedding, layer, output = 82 * 128, 256 * 512 + 512, 128 * 82 + 82
     assert sum(leaf.size for leaf in weights) == embedding + 2 * layer + output
     carried = jax.tree.leaves(nnx.state(network, Carry))
-    assert [leaf.shape for leaf in carried] == [(50, 128)] * 4
+    assert [leaf.shape for leaf in carried] == [(war_and_peace.STREAMS, 128)] * 4
 
 
 def test_initial_weights():

@@ -8,8 +8,8 @@ from flax import nnx
 
 from experiments.data import datasets
 from experiments.networks import mlp_and_cnns
-from experiments.networks.mlp_and_cnns import MODELS
-from experiments.networks.wide_resnet import WideResNet
+from experiments.networks.catalogue import NETWORKS
+from experiments.networks.resnets import WideResNet
 from experiments.runs import config
 from experiments.training.learner import Learner
 
@@ -36,14 +36,14 @@ def size(network):
     ],
 )
 def test_number_of_weights_and_classes(name, classes, weights):
-    network = nnx.eval_shape(lambda: MODELS[name](classes, nnx.Rngs(0)))
+    network = nnx.eval_shape(lambda: NETWORKS[name](classes, nnx.Rngs(0)))
     assert size(network) == weights
     images = jnp.zeros((2, *network.input_shape))
     assert nnx.eval_shape(lambda x, y: x(y), network, images).shape == (2, classes)
 
 
 def test_forty_layers():
-    network = nnx.eval_shape(lambda: MODELS["wrn_40_4"](100, nnx.Rngs(0)))
+    network = nnx.eval_shape(lambda: NETWORKS["wrn_40_4"](100, nnx.Rngs(0)))
     kernels = [
         leaf.shape
         for path, leaf in nnx.to_flat_state(nnx.state(network, nnx.Param))
@@ -98,13 +98,14 @@ def mocked(name, classes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("dataset", "model", "classes"),
     [("cifar10", "p2_cnn", 10), ("cifar100", "wrn_40_4", 100)],
 )
 def test_a_few_steps(monkeypatch, dataset, model, classes):
     """As in the paper but for the batch and, on CIFAR-100, the depth and the width."""
-    monkeypatch.setitem(MODELS, "wrn_40_4", Shallow)
+    monkeypatch.setitem(NETWORKS, "wrn_40_4", Shallow)
     arrays = mocked(dataset, classes)
     optimizer = config.Optimizer(
         name="m_svag",

@@ -8,8 +8,7 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from experiments.networks.mlp_and_cnns import MODELS
-from experiments.runs import config
+from experiments.networks.catalogue import NETWORKS
 
 
 @pytest.fixture(scope="module", params=["mlp", "mas_cnn", "p1_cnn"])
@@ -23,7 +22,7 @@ def start(name):
 
     @jax.jit
     def split(seed):
-        return nnx.split(MODELS[name](10, nnx.Rngs(jax.random.key(seed))))
+        return nnx.split(NETWORKS[name](10, nnx.Rngs(jax.random.key(seed))))
 
     return split
 
@@ -75,7 +74,7 @@ def test_seeds_decide_the_weights(network, start):
 
 def test_number_of_classes(name):
     def logits():
-        return MODELS[name](7, nnx.Rngs(0))(jnp.zeros((3, 28, 28, 1)))
+        return NETWORKS[name](7, nnx.Rngs(0))(jnp.zeros((3, 28, 28, 1)))
 
     assert jax.eval_shape(logits).shape == (3, 7)
 
@@ -133,7 +132,3 @@ def test_networks_compute_what_the_papers_say(name, network):
         # Sums of at most 9216 products with roundings of 1e-16; measured 4e-16.
         bound = 1e-13 * abs(expected).max()
         np.testing.assert_allclose(fast, expected, rtol=0, atol=bound)
-
-
-def test_every_network_that_a_run_may_name_is_there():
-    assert tuple(MODELS) == config.MODELS

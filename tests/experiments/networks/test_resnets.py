@@ -14,8 +14,8 @@ from experiments.networks.functional import Network
 from experiments.networks.resnets import SmallResNet
 from experiments.runs import config
 from experiments.studies.adarem.sphere import Variant, compare
+from experiments.training.compatibility import scale_invariant
 from experiments.training.learner import Learner
-from experiments.training.scale_invariance import scale_invariant
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.noise import noise
 
@@ -95,6 +95,7 @@ def test_the_network_is_what_it_says():
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-10 * abs(b).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["resnet_8_8", "resnet_8_16"])
 def test_exactly_what_batch_normalisation_follows_is_scale_invariant(name):
     mask = scale_invariant(Network(name, 10), noise(64))
@@ -167,6 +168,7 @@ def batches(steps):
     return random.normal(size=(steps, 8, 8, 8, 1)), random.integers(0, 10, (steps, 8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "variant", [Variant(0.0, None, "global"), Variant(0.0, 3.0, "leaf")]
 )

@@ -26,6 +26,18 @@ def hill(w):
     return top - hole - jnp.exp(-(away @ away) / 8)
 
 
+def tutorial_ravine(w):
+    return 50 * w[0] ** 2 + w[1] ** 2 / 2
+
+
+def tutorial_hill(w):
+    def bump(place, width):
+        away = w - jnp.array([place, 0.0])
+        return jnp.exp(-(away @ away) / (2 * width**2))
+
+    return 0.05 * (bump(0, 1.5) - bump(8, 1.5)) - 0.025 * bump(4, 0.7)
+
+
 def rosenbrock(w):
     return (1 - w[0]) ** 2 + 100 * (w[1] - w[0] ** 2) ** 2
 
@@ -46,7 +58,9 @@ LOSSES = {
     "quadratic_rotated": turned(quadratic),
     "ravine": ravine,
     "ravine_rotated": turned(ravine),
+    "tutorial_ravine": tutorial_ravine,
     "hill": hill,
+    "tutorial_hill": tutorial_hill,
     "rosenbrock": rosenbrock,
     "beale": beale,
     "himmelblau": himmelblau,

@@ -6,10 +6,10 @@ import optax
 import pytest
 
 import optax_sign
+from experiments.errors import ConfigError
 from experiments.paths import optimizers
 from experiments.paths.optimizers import METHODS
 from experiments.paths.surfaces import PRESETS
-from experiments.paths.tunable import MethodError
 from tests.catalogue import OPTIMIZERS
 from tests.experiments.messages import assert_one_sentence
 
@@ -105,12 +105,12 @@ def test_expression_of_a_few():
     ],
 )
 def test_bad_values_are_refused_in_one_sentence(key, values, says):
-    with pytest.raises(MethodError) as error:
+    with pytest.raises(ConfigError) as error:
         METHODS[key].checked(values)
     assert says in str(error.value)
     assert_one_sentence(str(error.value))
 
 
 def test_an_unknown_method_is_refused_with_the_nearest():
-    with pytest.raises(MethodError, match="perhaps 'adam'"):
+    with pytest.raises(ConfigError, match="perhaps 'adam'"):
         optimizers.find("adm")

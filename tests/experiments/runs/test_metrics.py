@@ -21,7 +21,6 @@ def test_float32_comes_back_exactly_in_columns(store):
         handle.append(rows[2:])
     table = store.read_metrics(RUN)
     np.testing.assert_array_equal(table.steps, [3, 5, 6])
-    np.testing.assert_array_equal(table.loss_steps, [1, 2, 3, 4, 5, 6])
     np.testing.assert_array_equal(
         table.losses, np.concatenate([r["losses"] for r in rows])
     )

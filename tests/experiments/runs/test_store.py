@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from experiments.runs import config, identity, provenance
-from experiments.runs.store import RunError, Store
+from experiments.runs import config, names
+from experiments.runs.store import PACKAGES, RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
 
@@ -68,9 +68,9 @@ def test_finish_needs_the_metrics_of_the_last_step(store, folder):
 def test_config_is_stored_with_versions_and_date(store, folder):
     stored = json.loads((folder / "config.json").read_text())
     assert config.from_json(stored["run"]) == RUN
-    assert stored["hash"] == identity.run_hash(RUN) == folder.name
+    assert stored["hash"] == names.run_hash(RUN) == folder.name
     assert stored["versions"]["numpy"] == np.__version__
-    assert set(stored["versions"]) == {"python", *provenance.PACKAGES}
+    assert set(stored["versions"]) == {"python", *PACKAGES}
     assert stored["date"].startswith("20")
     with store.open(RUN):
         pass
@@ -122,8 +122,8 @@ def test_metrics_without_a_configuration_are_damage(store, folder):
 
 def test_run_of_a_later_version_is_named(store, folder):
     path = folder / "config.json"
-    path.write_text(path.read_text().replace("fashion_mnist", "cifar1000"))
-    with pytest.raises(RunError, match="no run known here: .*'cifar1000'") as error:
+    path.write_text(path.read_text().replace('"augment"', '"augmented"'))
+    with pytest.raises(RunError, match="no run known here: .*'augmented'") as error:
         store.result(RUN)
     assert_one_sentence(str(error.value))
 

@@ -1,59 +1,20 @@
-"""What networks get of the stored arrays, and which runs fit together."""
+"""Which runs can be trained; a row in a registry is enough to be among them."""
 
 import dataclasses
 
-import jax
-import jax.numpy as jnp
-import numpy as np
+import optax
 import pytest
 
-from experiments.data import augmentation
+from experiments.data import datasets
 from experiments.errors import ConfigError
-from experiments.training import compatibility
+from experiments.networks.catalogue import NETWORKS
+from experiments.runs.store import Store
+from experiments.runs.summary import summarize
+from experiments.training import optimizers
 from experiments.training.learner import Learner
+from experiments.training.train import train
 from tests.experiments import text_cases, training_cases
 from tests.experiments.messages import assert_one_sentence
-
-RAW = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
-
-
-def test_pixels_are_scaled():
-    images = compatibility.prepare(jnp.asarray(RAW), "scaled")
-    assert images.dtype == jnp.float32
-    np.testing.assert_allclose(images, RAW / 255, rtol=1e-7)  # half a unit of float32
-
-
-def test_images_are_standardized_one_by_one():
-    images = np.asarray(compatibility.prepare(jnp.asarray(RAW), "standardized"))
-    # Sums of 192 float32 numbers.
-    np.testing.assert_allclose(images.mean((1, 2, 3)), 0, atol=1e-6)
-    np.testing.assert_allclose(images.std((1, 2, 3)), 1, rtol=1e-6)
-
-
-def test_an_image_without_contrast_stays_finite():
-    even = compatibility.prepare(jnp.full((1, 8, 8, 3), 77, jnp.uint8), "standardized")
-    np.testing.assert_allclose(even, 0, atol=1e-5)  # rounding over 1 / sqrt(192)
-
-
-@pytest.mark.parametrize("kind", ["scaled", "standardized"])
-def test_augmentation_comes_before_standardization(kind):
-    key = jax.random.key(3)
-    found = compatibility.prepare(jnp.asarray(RAW), kind, key)
-    images = augmentation.augment(jnp.asarray(RAW, jnp.float32) / 255, key)
-    if kind == "standardized":
-        axes = (1, 2, 3)
-        images -= images.mean(axes, keepdims=True)
-        images /= images.std(axes, keepdims=True)
-    # A few roundings of float32; no image of noise loses its contrast.
-    np.testing.assert_allclose(found, images, atol=1e-5)
-
-
-def test_characters_stay_integers():
-    text = jnp.arange(10, dtype=jnp.uint8).reshape(2, 5)
-    found = compatibility.prepare(text, "characters")
-    assert found.dtype == jnp.uint8
-    np.testing.assert_array_equal(found, text)
-
 
 IMAGES, TEXT = training_cases.run, text_cases.run
 
@@ -86,3 +47,56 @@ def test_any_length_of_text_fits(tmp_path):
             train_labels=text.train_labels[:, :3],
         )
         Learner(text_cases.run(), short)
+
+
+@pytest.mark.parametrize(
+    ("a_run", "message"),
+    [
+        (IMAGES(model="mpl"), "Unknown model 'mpl', perhaps 'mlp'"),
+        (IMAGES(dataset="fashion_mnits"), "Unknown dataset .*perhaps 'fashion_mnist'"),
+        (IMAGES("adamm"), "Unknown optimizer 'adamm', perhaps 'adam'"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_is_loaded_or_written(
+    tmp_path, monkeypatch, a_run, message
+):
+    def load(name, data_dir):
+        raise AssertionError("nothing is to be loaded")
+
+    monkeypatch.setattr(datasets, "load", load)
+    store = Store(tmp_path / "runs")
+    with pytest.raises(ConfigError, match=message) as error:
+        train([IMAGES(), a_run], store)
+    assert_one_sentence(str(error.value))
+    assert not store.root.exists()
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """Where runs of a small data set of three classes, "noise", are stored."""
+    small = training_cases.dataset()
+    arrays = {name: array for name, array in vars(small).items() if "_" in name}
+    del arrays["num_classes"]
+    source = datasets.Source(lambda data_dir: arrays, num_classes=small.num_classes)
+    monkeypatch.setitem(datasets.DATASETS, "noise", source)
+    monkeypatch.setitem(NETWORKS, "plain", training_cases.Plain)
+    return Store(tmp_path / "runs")
+
+
+def test_a_row_is_all_that_a_network_and_a_data_set_need(store):
+    a_run = IMAGES("sgd", 1e-9, dataset="noise", model="plain", steps=2)
+    (result,) = train([a_run], store)
+    assert (result.status, result.steps) == ("finished", 2)
+    # Which knows the number of classes.
+    failure = summarize(store, a_run, weights=1).failure
+    assert failure == "ended no better than a guess"
+
+
+def test_a_row_is_all_that_an_optimizer_needs(store, monkeypatch):
+    row = optimizers.Row(optax.yogi, rate=0.25)
+    monkeypatch.setitem(optimizers.OPTIMIZERS, "yogi", row)
+    optimizer = optimizers.parse("yogi,b1=0.5")
+    assert optimizer.learning_rate == 0.25
+    a_run = IMAGES(dataset="noise", model="plain", steps=2)
+    (result,) = train([dataclasses.replace(a_run, optimizer=optimizer)], store)
+    assert (result.status, result.steps) == ("finished", 2)

@@ -1,5 +1,7 @@
 """Optimizers by name: what they do, which options they take, schedules."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,8 +10,8 @@ import pytest
 
 import optax_sign
 from experiments.errors import ConfigError
-from experiments.runs import config
 from experiments.runs.config import Optimizer, Schedule
+from experiments.runs.names import spell
 from experiments.training import optimizers
 from tests.experiments.messages import assert_one_sentence
 
@@ -47,11 +49,19 @@ def trajectory(transformation, **extra):
     return np.concatenate(steps)
 
 
-def test_the_names_are_those_of_the_configuration():
-    assert tuple(optimizers.OPTIMIZERS) == config.OPTIMIZERS
+def test_every_optimizer_of_the_library_has_a_row():
+    made = {
+        name
+        for name, function in vars(optax_sign).items()
+        if name in optax_sign.__all__ and inspect.isfunction(function)
+        if [*inspect.signature(function).parameters][:1] == ["learning_rate"]
+        if not name.startswith("scale_by_")  # a link
+    }
+    assert {"mas", "svag", "adarem"} <= made
+    assert not made - optimizers.OPTIMIZERS.keys()
 
 
-@pytest.mark.parametrize("name", config.OPTIMIZERS)
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_every_optimizer_steps_with_its_defaults_and_extra_arguments(name):
     updates = trajectory(make(name), variance=PARAMS, unknown=3)
     assert np.isfinite(updates).all()
@@ -103,10 +113,15 @@ def test_a_dtype_is_given_by_name():
     ("name", "options", "says"),
     [
         ("adam", {"beta1": 0.9}, "perhaps 'b1'"),
+        ("mas", {"lr": 0.1}, "valid are learning_rate, beta"),
         ("mas", {"betta": 0.9}, "Unknown option of mas 'betta', perhaps 'beta'"),
-        ("sgd", {"mask": True}, "valid are momentum, nesterov"),
-        ("ssd", {"beta": 0.9}, "valid are weight_decay"),
-        ("adam", {"learning_rate": 0.9}, "Unknown option"),
+        ("sgd", {"mask": True}, "valid are learning_rate, momentum, nesterov"),
+        ("ssd", {"beta": 0.9}, "valid are learning_rate, weight_decay"),
+        (
+            "adam",
+            {"learning_rate": 0.9},
+            "Unknown option of adam 'learning_rate': valid",
+        ),
         ("adam", {"b1": 1.0}, "b1 of adam must be in [0, 1), got 1.0"),
         ("adam", {"b2": -0.1}, "[0, 1)"),
         ("adam", {"eps": -1e-8}, "[0, inf)"),
@@ -190,10 +205,10 @@ def test_a_run_too_short_for_its_boundaries_is_rejected(boundaries, total_steps)
     assert_one_sentence(str(error.value))
 
 
-@pytest.mark.parametrize("name", config.OPTIMIZERS)
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
 def test_every_optimizer_follows_a_schedule_or_says_that_it_cannot(name):
     schedule = Schedule(name="step", boundaries=(0.5,), factor=1e-6)
-    if name in optimizers.TAKES_NO_SCHEDULE:
+    if not optimizers.OPTIMIZERS[name].scheduled:
         with pytest.raises(ConfigError, match=f"'{name}' takes no schedule"):
             make(name, schedule=schedule)
         return
@@ -230,3 +245,52 @@ def test_hyperballs_keep_the_norm_of_kernels_and_scale_the_rate_of_the_rest(name
     lengths = np.linalg.norm(steps[:1, :4]) / np.linalg.norm(PARAMS["w"])
     # A step of 0.1 across; along the weights it turns them less.
     assert 0.01 < lengths < 0.101
+
+
+def test_a_word_is_read():
+    read = optimizers.parse(
+        "adam,learning_rate=0.01,b1=0.5,nesterov=True,mu_dtype=bfloat16,eps=none,k=7"
+    )
+    options = (
+        *(("b1", 0.5), ("eps", None), ("k", 7)),
+        *(("mu_dtype", "bfloat16"), ("nesterov", True)),
+    )
+    assert read == Optimizer(name="adam", learning_rate=0.01, options=options)
+    assert [type(v) for _, v in read.options] == [float, type(None), int, str, bool]
+
+
+@pytest.mark.parametrize("name", optimizers.OPTIMIZERS)
+def test_a_name_alone_has_a_rate(name):
+    assert optimizers.parse(name).learning_rate == optimizers.OPTIMIZERS[name].rate
+
+
+def test_the_schedule_is_passed_on():
+    cosine = Schedule(name="cosine")
+    assert optimizers.parse("mas", cosine).schedule == cosine
+
+
+@pytest.mark.parametrize("word", ["mas", "adam,b1=0.5,mu_dtype=bfloat16,eps=1e-07"])
+def test_what_is_spelled_is_read_back(word):
+    optimizer = optimizers.parse(word)
+    assert optimizers.parse(spell(optimizer)) == optimizer
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [
+        ("mass", "perhaps 'mas'"),
+        ("", "Unknown optimizer ''"),
+        ("mas,", "name,option=value"),
+        ("mas,beta", "name,option=value"),
+        ("mas,beta=", "name,option=value"),
+        ("mas,beta=0.5,beta=0.9", "each option once"),
+        ("mas,learning_rate=-1", "learning_rate must be > 0, got -1"),
+        ("mas,learning_rate=fast", "learning_rate must be a number"),
+        ("mas,learning_rate=nan", "learning_rate must be finite"),
+    ],
+)
+def test_a_bad_word_is_rejected_in_one_sentence(word, says):
+    with pytest.raises(ConfigError) as error:
+        optimizers.parse(word)
+    assert says in str(error.value)
+    assert_one_sentence(str(error.value))

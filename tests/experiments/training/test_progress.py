@@ -6,8 +6,7 @@ import pytest
 from rich.console import Console
 
 from experiments.runs.store import Result
-from experiments.training.loop import Progress
-from experiments.training.progress import Watch
+from experiments.training.progress import Progress, Watch
 from tests.experiments.stored_runs import RUN, row
 
 RESULT = Result(

@@ -134,6 +134,7 @@ def train_in_process(folder, name, settings, connection):
         train(LONG, store, on_progress=lambda e: connection.send(e.step), **settings)
 
 
+@pytest.mark.slow
 def test_twenty_kills_leave_no_trace(tmp_path):
     """With SIGKILL, at random moments of the start and of training."""
     context = multiprocessing.get_context("forkserver")
