@@ -70,15 +70,14 @@ class Card:
     def __init__(
         self,
         shown: Shown,
-        on_change: Callable[["Card", Callable[[Shown], Shown]], None],
-        on_remove: Callable[["Card"], None],
+        on_change: Callable[["Card", Callable[[Shown], Shown | None]], None],
     ):
         """Makes the card.
 
         Args:
           shown: the optimizer.
-          on_change: told the card, and what makes a new optimizer of the old one.
-          on_remove: told the card.
+          on_change: told the card, and what makes a new optimizer of the old one, or
+            none if it is to be removed.
         """
         self.key = shown.key
         self._on_change = on_change
@@ -87,7 +86,7 @@ class Card:
         remove = pmui.Button(
             label="Remove", variant="text", size="small", margin=(2, 6)
         )
-        remove.on_click(lambda event: on_remove(self))
+        remove.on_click(lambda event: on_change(self, lambda shown: None))
         self._dials = {
             slider.name: Dial(slider, self._chooser(slider.name))
             for slider in method.sliders

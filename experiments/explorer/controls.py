@@ -109,8 +109,8 @@ class Controls:
     def _choose_surface(self, view: View, key: str) -> View:
         if not key:
             return with_formula(view, self.formula.value)
-        chosen = state.of_preset(key, [shown.key for shown in view.optimizers])
-        return _kept(view, chosen)
+        chosen = state.of_preset(key, view.optimizers)
+        return dataclasses.replace(chosen, steps=view.steps, seed=view.seed)
 
     def _bounds(self) -> Bounds:
         left, right, bottom, top = (
@@ -132,27 +132,19 @@ def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> 
     surface = view.resolve()
     bounds = surface.bounds if bounds is None else bounds
     text = surface.formula.text if text is None else text
-    keys = [shown.key for shown in view.optimizers]
-    chosen = _kept(view, state.of_formula(text, bounds, keys))
+    chosen = state.of_formula(text, bounds, view.optimizers)
     inside = all(
         low <= coordinate <= high
         for coordinate, (low, high) in zip(view.start, bounds, strict=True)
     )
-    changes: dict[str, Any] = {"noise": view.noise}
-    changes |= {"start": view.start} if inside else {}
-    if chosen.formula == view.formula or text == surface.formula.text:
-        changes["optimizers"] = view.optimizers
-    return dataclasses.replace(chosen, **changes)
-
-
-def _kept(old: View, new: View) -> View:
-    """The new view, as long and with the same seed and components as the old one."""
-    optimizers = tuple(
-        state.Shown(fresh.key, fresh.values, shown.components)
-        for fresh, shown in zip(new.optimizers, old.optimizers, strict=True)
-    )
+    same = chosen.formula == view.formula or text == surface.formula.text
     return dataclasses.replace(
-        new, steps=old.steps, seed=old.seed, optimizers=optimizers
+        chosen,
+        start=view.start if inside else chosen.start,
+        noise=view.noise,
+        steps=view.steps,
+        seed=view.seed,
+        optimizers=view.optimizers if same else chosen.optimizers,
     )
 
 

@@ -157,7 +157,7 @@ class Explorer(pn.viewable.Viewer):
                 card = self.cards[slot]
                 card.show(shown)
             else:
-                card = Card(shown, self._replace, self._remove)
+                card = Card(shown, self._edit)
             cards.append(card)
         self.cards = cards
         layouts = [card.layout for card in cards]
@@ -188,30 +188,18 @@ class Explorer(pn.viewable.Viewer):
         shown = Shown(key, tuple(values.items()))
         return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
 
-    def _replace(self, card: Card, make: Callable[[Shown], Shown]) -> None:
-        def replaced(view: View) -> View:
+    def _edit(self, card: Card, make: Callable[[Shown], Shown | None]) -> None:
+        def edited(view: View) -> View:
             if card not in self.cards:  # removed since
                 return view
-            slot = self.cards.index(card)
-            return _at(view, slot, (make(view.optimizers[slot]),))
+            slot, optimizers = self.cards.index(card), list(view.optimizers)
+            shown = make(optimizers[slot])
+            optimizers[slot : slot + 1] = [] if shown is None else [shown]
+            if shown is None:
+                del self.cards[slot]  # the others keep theirs, under the next colour
+            return dataclasses.replace(view, optimizers=tuple(optimizers))
 
-        self.change(replaced)
-
-    def _remove(self, card: Card) -> None:
-        def without(view: View) -> View:
-            if card not in self.cards:
-                return view
-            slot = self.cards.index(card)
-            del self.cards[slot]  # the others keep theirs, under the next colour
-            return _at(view, slot, ())
-
-        self.change(without)
-
-
-def _at(view: View, slot: int, instead: tuple[Shown, ...]) -> View:
-    """The view with others in the place of one optimizer."""
-    before, after = view.optimizers[:slot], view.optimizers[slot + 1 :]
-    return dataclasses.replace(view, optimizers=(*before, *instead, *after))
+        self.change(edited)
 
 
 def at(query: str) -> Explorer:

@@ -1,7 +1,8 @@
 """All that a view of the explorer shows: the surface, the paths and what moves them."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from experiments.errors import ConfigError, unknown
 from experiments.paths import formula, surfaces, trajectory
@@ -12,7 +13,6 @@ from experiments.paths.tunable import Method, Value
 MAX_OPTIMIZERS = 8
 MAX_NOISE = 1e6
 MAX_SEED = 2**31 - 1
-FIRST = ("sgd", "momentum", "adam")  # optimizers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,41 +107,38 @@ class View:
         return surfaces.PRESETS[self.surface]
 
 
-def of_preset(key: str, optimizers: Sequence[str] = FIRST) -> View:
-    """A preset as it is first shown, with these methods at rates that suit it."""
-    surface = surfaces.PRESETS[key]
-    return View(
-        surface=key,
-        start=surface.start,
-        noise=surface.noise,
-        optimizers=_suited(surface, optimizers),
-    )
+FIRST = (Shown("sgd"), Shown("momentum"), Shown("adam"))
+
+
+def of_preset(key: str, optimizers: Sequence[Shown] = FIRST) -> View:
+    """A preset as it is first shown, with these optimizers at rates that suit it."""
+    return _first(surfaces.PRESETS[key], optimizers, {"surface": key})
 
 
 def of_formula(
-    text: str, bounds: Bounds = surfaces.VIEW, optimizers: Sequence[str] = FIRST
+    text: str, bounds: Bounds = surfaces.VIEW, optimizers: Sequence[Shown] = FIRST
 ) -> View:
-    """An own formula as it is first shown, with these methods at rates that suit it.
+    """An own formula as it is first shown, with optimizers at rates that suit it.
 
     Raises:
       FormulaError: the text is no formula, the bounds are no view, or nowhere in the
         view is the loss a finite number.
     """
     surface = surfaces.from_formula(text, bounds)
-    return View(
-        surface=None,
-        formula=surface.formula.text,
-        bounds=bounds,
-        start=surface.start,
-        optimizers=_suited(surface, optimizers),
-    )
+    own = {"surface": None, "formula": surface.formula.text, "bounds": bounds}
+    return _first(surface, optimizers, own)
 
 
-def _suited(surface: Surface, keys: Sequence[str]) -> tuple[Shown, ...]:
-    return tuple(
-        Shown(key, tuple(methods.find(key).starting_values(surface).items()))
-        for key in keys
+def _first(
+    surface: Surface, optimizers: Sequence[Shown], named: Mapping[str, Any]
+) -> View:
+    suited = tuple(
+        dataclasses.replace(
+            shown, values=tuple(shown.method.starting_values(surface).items())
+        )
+        for shown in optimizers
     )
+    return View(start=surface.start, noise=surface.noise, optimizers=suited, **named)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

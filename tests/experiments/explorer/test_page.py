@@ -44,6 +44,10 @@ def move(explorer, slot, name, value):
     dial.widget.value = dial._place(value)
 
 
+def remove(explorer, card):
+    explorer._edit(card, lambda shown: None)
+
+
 def paths(explorer):
     return explorer.figures.found.paths
 
@@ -92,7 +96,7 @@ def test_optimizers_are_added_and_removed(explorer, asked):
     assert [shown.key for shown in explorer.view.optimizers][-1] == "mas"
     assert asked == ["MaS"]
     kept = explorer.cards[2]
-    explorer._remove(explorer.cards[1])
+    remove(explorer, explorer.cards[1])
     assert [card.key for card in explorer.cards] == ["sgd", "adam", "mas"]
     assert [shown.key for shown in explorer.view.optimizers] == ["sgd", "adam", "mas"]
     assert explorer.cards[1] is kept
@@ -247,10 +251,10 @@ def test_a_notebook_shows_the_same_component(explorer):
 
 def test_a_card_that_is_gone_takes_no_more_clicks(explorer):
     card = explorer.cards[0]
-    explorer._remove(card)
+    remove(explorer, card)
     left = explorer.view
-    explorer._remove(card)
-    explorer._replace(card, lambda shown: shown)
+    remove(explorer, card)
+    explorer._edit(card, lambda shown: shown)
     assert explorer.view == left
     assert len(explorer.cards) == len(left.optimizers) == len(explorer._deck.objects)
 
