@@ -11,7 +11,7 @@ demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 test: lint chromium  ## Everything that must pass.
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
 
-test-fast: .venv/installed  ## For every day: all but the tests marked as slow.
+test-fast: lint  ## For every day: all but the tests marked as slow.
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 # What experiments, Sphinx or no JAX at all are needed for says nothing of the floors.

@@ -15,11 +15,11 @@ from tests.experiments import training_cases
 SMALL = ("--batch-size", "8", "--steps", "25", "--eval-every", "7")
 
 
-def install(programs: pathlib.Path) -> Iterator[None]:
+def install() -> Iterator[None]:
     """As `training_cases.install`; the tests' own devices are set up already."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "prepare", lambda devices=None: None)
-        yield from training_cases.install(programs)
+        yield from training_cases.install()
 
 
 def command_in(

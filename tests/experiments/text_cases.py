@@ -49,9 +49,9 @@ def small_sizes(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(char_lstm, "UNITS", 8)
 
 
-def install(programs: pathlib.Path) -> Iterator[None]:
+def install() -> Iterator[None]:
     """Puts the text and the network behind the real names, for a while."""
-    for _ in training_cases.install(programs):
+    for _ in training_cases.install():
         with pytest.MonkeyPatch.context() as patch:
             small_sizes(patch)
             patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())

@@ -1,7 +1,6 @@
 """A small data set and small networks to train in a second."""
 
 import functools
-import pathlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import nnx
-from jax.experimental.compilation_cache import compilation_cache
 from orbax.checkpoint import v1 as ocp
 
 from experiments.data import datasets
@@ -96,27 +94,13 @@ def run(name: str = "mas", rate: float = 1e-2, **fields: Any) -> config.Run:
     return config.Run(optimizer=optimizer, **(defaults | fields))
 
 
-def install(programs: pathlib.Path) -> Iterator[None]:
-    """Puts the small data set and networks behind the names of real ones, for a while.
-
-    Also keeps compiled programs in a folder, since tests train the same ones again.
-    """
+def install() -> Iterator[None]:
+    """Puts the small data and networks behind the names of real ones, for a while."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "load", lambda name, data_dir=None: dataset())
         for name, network in {"mlp": Plain, "mas_cnn": Noisy, "p1_cnn": Fuse}.items():
             patch.setitem(NETWORKS, name, network)
-        settings = {
-            "jax_compilation_cache_dir": str(programs),
-            "jax_persistent_cache_min_compile_time_secs": 0,
-        }
-        before = {name: jax.config.values[name] for name in settings}
-        for name, value in settings.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
         yield
-        for name, value in before.items():
-            jax.config.update(name, value)
-        compilation_cache.reset_cache()
 
 
 def weights(store: runs.Store, a_run: config.Run) -> dict[str, np.ndarray]:

@@ -21,8 +21,8 @@ from tests.experiments.summaries import CLAIM, RUNS, STUDY, summary
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.getbasetemp() / "programs")
+def small():
+    yield from install()
 
 
 @pytest.fixture

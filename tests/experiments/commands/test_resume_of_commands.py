@@ -17,8 +17,8 @@ from tests.experiments.messages import assert_one_sentence
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.getbasetemp() / "programs")
+def small():
+    yield from install()
 
 
 @pytest.fixture

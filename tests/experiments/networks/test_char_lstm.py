@@ -21,8 +21,8 @@ from tests.experiments.training_cases import outcome
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    yield from text_cases.install(tmp_path_factory.mktemp("programs"))
+def small():
+    yield from text_cases.install()
 
 
 def test_shape_of_the_papers_network():

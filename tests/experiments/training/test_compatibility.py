@@ -30,16 +30,16 @@ IMAGES, TEXT = training_cases.run, text_cases.run
         (TEXT(batch_size=8), "text", "streams in order.*got 8 and False"),
     ],
 )
-def test_parts_that_do_not_fit_are_refused(tmp_path, a_run, dataset, message):
-    for _ in text_cases.install(tmp_path / "programs"):
+def test_parts_that_do_not_fit_are_refused(a_run, dataset, message):
+    for _ in text_cases.install():
         sets = {"images": training_cases.dataset(), "text": text_cases.dataset()}
         with pytest.raises(ConfigError, match=message) as error:
             Learner(a_run, sets[dataset])
         assert_one_sentence(str(error.value))
 
 
-def test_any_length_of_text_fits(tmp_path):
-    for _ in text_cases.install(tmp_path / "programs"):
+def test_any_length_of_text_fits():
+    for _ in text_cases.install():
         text = text_cases.dataset()
         short = dataclasses.replace(
             text,

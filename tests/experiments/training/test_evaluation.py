@@ -64,8 +64,8 @@ def test_memory_goes_from_batch_to_batch():
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.mktemp("programs"))
+def small():
+    yield from install()
 
 
 def test_q_is_that_of_the_steps_since_the_last_evaluation(small):

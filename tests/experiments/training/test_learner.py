@@ -12,8 +12,8 @@ from tests.experiments.training_cases import TRAIN, dataset, install, run
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.mktemp("programs"))
+def small():
+    yield from install()
 
 
 def test_each_epoch_has_an_order_of_its_own():

@@ -21,8 +21,8 @@ RUNS = [run("adarem_s", **SETTINGS, seed=seed) for seed in range(3)]
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.mktemp("programs"))
+def small():
+    yield from install()
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,7 @@ LONG = [run("adarem_s", **SETTINGS, steps=900, eval_every=3, seed=s) for s in (0
 def train_in_process(folder, name, settings, connection):
     """Trains LONG, and tells of every event."""
     jax.config.update("jax_num_cpu_devices", 2)
-    for _ in install(folder / "programs"):
+    for _ in install():
         store = Store(folder / name)
         train(LONG, store, on_progress=lambda e: connection.send(e.step), **settings)
 

@@ -34,8 +34,8 @@ from tests.experiments.training_cases import (
 
 
 @pytest.fixture(autouse=True, scope="module")
-def small(tmp_path_factory):
-    yield from install(tmp_path_factory.mktemp("programs"))
+def small():
+    yield from install()
 
 
 def cross_entropy(model, images, labels):
