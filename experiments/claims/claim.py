@@ -93,6 +93,9 @@ class Evidence:
     table: Table = dataclasses.field(default_factory=dict)
 
 
+Measure = Callable[[Evidence], float]
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Condition:
     """A part of a rule: something measured, and a bound on it.
@@ -106,7 +109,7 @@ class Condition:
     """
 
     text: str
-    measure: Callable[[Evidence], float]
+    measure: Measure
     least: float = -float("inf")
     greatest: float = float("inf")
 

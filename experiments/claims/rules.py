@@ -5,7 +5,7 @@ started from the same weights and saw the examples in the same order.
 """
 
 from experiments.claims import intervals
-from experiments.claims.claim import Condition, Evidence, Quantity
+from experiments.claims.claim import Condition, Evidence, Measure, Quantity
 from experiments.claims.intervals import Interval
 
 FINAL_LOSS = Quantity(
@@ -23,12 +23,32 @@ LEARNING_RATE = Quantity(
 )
 
 
+def at_least(text: str, measure: Measure, least: float) -> Condition:
+    """What is measured is no less than this."""
+    return Condition(text=text, measure=measure, least=least)
+
+
+def at_most(text: str, measure: Measure, greatest: float) -> Condition:
+    """What is measured is no more than this."""
+    return Condition(text=text, measure=measure, greatest=greatest)
+
+
+def between(text: str, measure: Measure, least: float, greatest: float) -> Condition:
+    """What is measured is one of these or between them."""
+    return Condition(text=text, measure=measure, least=least, greatest=greatest)
+
+
+def is_exactly(text: str, measure: Measure, value: float) -> Condition:
+    """What is measured is this, to the last bit."""
+    return between(text, measure, value, value)
+
+
 def below(label: str, other: str) -> Condition:
     """The first value is less than the second."""
-    return Condition(
-        text=f"{_apart(label, 'below', other)} (difference of the means)",
-        measure=lambda e: e.values[label].mean - e.values[other].mean,
-        greatest=0.0,
+    return at_most(
+        f"{_apart(label, 'below', other)} (difference of the means)",
+        lambda e: e.values[label].mean - e.values[other].mean,
+        0.0,
     )
 
 
@@ -68,7 +88,7 @@ def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
     )
 
 
-def at_least(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
+def ahead(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The mean of the paired difference is no less than the margin."""
     if margin < 0:
         said = _apart(label, "below", other, f" by {-margin:g} at most")
@@ -94,12 +114,7 @@ def close(label: str, other: str, quantity: Quantity, margin: float) -> Conditio
 
 def equal(label: str, value: float) -> Condition:
     """The value is the published one."""
-    return Condition(
-        text=f"{label} is {value:g}",
-        measure=lambda e: e.values[label].mean,
-        least=value,
-        greatest=value,
-    )
+    return is_exactly(f"{label} is {value:g}", lambda e: e.values[label].mean, value)
 
 
 def paired(evidence: Evidence, label: str, other: str, quantity: Quantity) -> Interval:

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.claims import figures, rate_search
 from experiments.claims.claim import Claim, Drawing, Quantity, Study, Training, Tuned
 from experiments.claims.figures import Frame
-from experiments.claims.rules import at_least, close, surely_below
+from experiments.claims.rules import ahead, close, surely_below
 from experiments.runs import config
 from experiments.runs.config import Optimizer, Run
 from experiments.runs.store import Result
@@ -58,7 +58,7 @@ CLAIM = Claim(
     trial=Training(runs=RUNS, quantity=LOSS),
     published=PUBLISHED,
     tolerance=0.04,
-    rule=(close("MaS", "Adam", LOSS, 0.02), at_least("SGD", "MaS", LOSS, 0.1)),
+    rule=(close("MaS", "Adam", LOSS, 0.02), ahead("SGD", "MaS", LOSS, 0.1)),
     figure=Drawing(
         name="figure", draw=lambda e: figures.losses(FRAME, e.runs, PUBLISHED)
     ),

@@ -23,13 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import optax_sign
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Evidence,
-    Table,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Calculation, Claim, Evidence, Table
 from experiments.claims.intervals import exactly
 
 STEPS = 300
@@ -165,25 +160,21 @@ BOUNDS = Claim(
         },
     ),
     rule=(
-        Condition(
-            text="b_t: least of all at least -1",
-            measure=lambda e: np.min(_of_all(e, "least")),
-            least=-1.0,
+        rules.at_least(
+            "b_t: least of all at least -1", lambda e: np.min(_of_all(e, "least")), -1.0
         ),
-        Condition(
-            text="b_t: largest of all at most 1",
-            measure=lambda e: np.max(_of_all(e, "largest")),
-            greatest=1.0,
+        rules.at_most(
+            "b_t: largest of all at most 1",
+            lambda e: np.max(_of_all(e, "largest")),
+            1.0,
         ),
-        Condition(
-            text="signs flipped: none",
-            measure=lambda e: np.sum(_of_all(e, "flips")),
-            greatest=0.0,
+        rules.at_most(
+            "signs flipped: none", lambda e: np.sum(_of_all(e, "flips")), 0.0
         ),
-        Condition(
-            text="updates not finite, or not zero where the gradient is: none",
-            measure=lambda e: np.sum(_of_all(e, "strays")),
-            greatest=0.0,
+        rules.at_most(
+            "updates not finite, or not zero where the gradient is: none",
+            lambda e: np.sum(_of_all(e, "strays")),
+            0.0,
         ),
     ),
 )

@@ -6,7 +6,7 @@ Adam's and MaS's directions, with and without it, on the networks and by the pro
 """
 
 from experiments.claims import rules
-from experiments.claims.claim import Claim, Condition, Evidence, Training
+from experiments.claims.claim import Claim, Evidence, Training
 from experiments.claims.rate_search import index_of
 from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.studies.adarem import resnets
@@ -68,13 +68,13 @@ TRANSFER = Claim(
         also=(FINAL_LOSS, TEST_ACCURACY),
     ),
     rule=tuple(
-        Condition(
-            text=f"steps of the grid between the best rates of the two widths, {ball} "
+        rules.at_most(
+            f"steps of the grid between the best rates of the two widths, {ball} "
             f"less {plain} (at least one): below 0",
-            measure=lambda e, ball=ball, plain=plain: (
+            lambda e, ball=ball, plain=plain: (
                 _apart(e, ball) - max(_apart(e, plain), 1.0)
             ),
-            greatest=-1.0,
+            -1.0,
         )
         for ball, plain in PAIRS
     ),

@@ -43,15 +43,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import optax_sign
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, interval
 from experiments.studies.adarem.online_problems import (
     PERIODIC,
@@ -269,31 +262,31 @@ REGRET = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"λ = {decay}: largest regret over the printed bound, on every "
+            rules.at_most(
+                f"λ = {decay}: largest regret over the printed bound, on every "
                 "problem, in every stream, at each of these T: at most 1",
-                measure=lambda e, decay=decay: np.max(
+                lambda e, decay=decay: np.max(
                     [e.table[f"{name}/{decay}/ratio"] for name in PROBLEMS]
                 ),
-                greatest=1.0,
+                1.0,
             )
             for decay in DECAYS
         ),
         *(
-            Condition(
-                text=f"λ = {decay}: largest exponent, mean of a problem's streams, at "
+            rules.at_most(
+                f"λ = {decay}: largest exponent, mean of a problem's streams, at "
                 f"most {ORDER + EDGE:g}",
-                measure=lambda e, decay=decay: np.max(
+                lambda e, decay=decay: np.max(
                     [e.values[f"{name}, λ = {decay}"].mean for name in PROBLEMS]
                 ),
-                greatest=ORDER + EDGE,
+                ORDER + EDGE,
             )
             for decay in DECAYS
         ),
-        Condition(
-            text="cycle: Adam's exponent at least 0.9",
-            measure=lambda e: e.values["cycle, Adam"].mean,
-            least=0.9,
+        rules.at_least(
+            "cycle: Adam's exponent at least 0.9",
+            lambda e: e.values["cycle, Adam"].mean,
+            0.9,
         ),
     ),
     figure=Drawing(name="figure-regret", draw=figure),

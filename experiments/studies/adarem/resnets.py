@@ -11,14 +11,7 @@ in the paper the rate falls to zero as a cosine, without a warm-up.
 from collections.abc import Mapping
 
 from experiments.claims import figures, rate_search, rules
-from experiments.claims.claim import (
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Training,
-    Tuned,
-)
+from experiments.claims.claim import Claim, Drawing, Evidence, Training, Tuned
 from experiments.claims.figures import Panel
 from experiments.claims.intervals import interval
 from experiments.claims.rate_search import SEARCH_SEED, Search
@@ -148,7 +141,7 @@ def _figure_4(model: str, identity: str, source: str, protocol: str) -> Claim:
         trial=trial(model, {**RIVALS, "AdaRem": ADAREM}),
         rule=(
             *(rules.surely_below("AdaRem", other, FINAL_LOSS) for other in RIVALS),
-            rules.at_least("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
+            rules.ahead("AdaRem", "SGDM", TEST_ACCURACY, -AS_GOOD),
             *(
                 rules.surely_below(other, "AdaRem", TEST_ACCURACY)
                 for other in ("Adam", "AdamW", "RMSProp")
@@ -247,16 +240,14 @@ TWO_WIDTHS = Claim(
             for width in WIDTHS
         ),
         *(
-            rules.at_least(
-                f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY, -AS_GOOD
-            )
+            rules.ahead(f"AdaRem-S, {width}", f"SGDM, {width}", TEST_ACCURACY, -AS_GOOD)
             for width in WIDTHS
         ),
-        Condition(
-            text="test accuracy at the end, %, AdaRem-S less SGDM, narrow less wide: "
+        rules.at_least(
+            "test accuracy at the end, %, AdaRem-S less SGDM, narrow less wide: "
             "lower end of the 95 % interval at least 0",
-            measure=_surely_more,
-            least=0.0,
+            _surely_more,
+            0.0,
         ),
     ),
     figure=drawing("figure-5", "AdaRem, Figure 5", LOSS_PANEL, ACCURACY_PANEL),

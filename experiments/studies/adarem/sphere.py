@@ -20,15 +20,8 @@ from flax import nnx
 from matplotlib.figure import Figure
 
 import optax_sign
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, exactly
 from experiments.data import datasets
 from experiments.networks.resnets import SmallResNet
@@ -222,10 +215,10 @@ SPHERE = Claim(
         digits=1,
     ),
     rule=tuple(
-        Condition(
-            text=f"{variant}, {quantity}: at most {ROUND_OFF:g}",
-            measure=lambda e, name=f"{variant}/{quantity}": np.max(e.table[name]),
-            greatest=ROUND_OFF,
+        rules.at_most(
+            f"{variant}, {quantity}: at most {ROUND_OFF:g}",
+            lambda e, name=f"{variant}/{quantity}": np.max(e.table[name]),
+            ROUND_OFF,
         )
         for variant, (added, _, _) in VARIANTS.items()
         if added == 0

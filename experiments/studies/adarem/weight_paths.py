@@ -10,15 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from experiments.data import datasets
 from experiments.runs.config import Optimizer, Run
@@ -124,17 +117,15 @@ PATHS = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"{name}: above 2",
-                measure=lambda e, name=name: e.values[name].mean,
-                least=2.0,
+            rules.at_least(
+                f"{name}: above 2", lambda e, name=name: e.values[name].mean, 2.0
             )
             for name in ("SGD", "SGDM")
         ),
-        Condition(
-            text="AdaRem less SGDM: below 0",
-            measure=lambda e: e.values["AdaRem"].mean - e.values["SGDM"].mean,
-            greatest=0.0,
+        rules.at_most(
+            "AdaRem less SGDM: below 0",
+            lambda e: e.values["AdaRem"].mean - e.values["SGDM"].mean,
+            0.0,
         ),
     ),
     figure=Drawing(name="figure-1", draw=figure),

@@ -17,15 +17,8 @@ import jax
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from optax_sign import theory
 
@@ -185,13 +178,7 @@ FACTORS = Claim(
         },
         digits=4,
     ),
-    rule=(
-        Condition(
-            text="largest gap at most 0.1",
-            measure=lambda e: e.table["gap"],
-            greatest=0.1,
-        ),
-    ),
+    rule=(rules.at_most("largest gap at most 0.1", lambda e: e.table["gap"], 0.1),),
     figure=Drawing(name="figure-3", draw=figure),
 )
 
@@ -211,15 +198,15 @@ LEMMA_1 = Claim(
         digits=2,
     ),
     rule=(
-        Condition(
-            text="every fitted factor within four standard errors of the stated one",
-            measure=lambda e: e.table["largest_z"],
-            greatest=4.0,
+        rules.at_most(
+            "every fitted factor within four standard errors of the stated one",
+            lambda e: e.table["largest_z"],
+            4.0,
         ),
-        Condition(
-            text="mean error without a factor over that at the stated one: at least 1",
-            measure=lambda e: np.min([e.table["direction/gain"], e.table["sign/gain"]]),
-            least=1.0,
+        rules.at_least(
+            "mean error without a factor over that at the stated one: at least 1",
+            lambda e: np.min([e.table["direction/gain"], e.table["sign/gain"]]),
+            1.0,
         ),
     ),
 )

@@ -18,12 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Table,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Calculation, Claim, Table
 from experiments.claims.intervals import Interval
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     SPECTRA,
@@ -112,11 +108,11 @@ DOMINANCE = Claim(
     published=dict.fromkeys(KINDS, P_DIAG),
     tolerance=0.1 * P_DIAG,
     rule=tuple(
-        Condition(
-            text=f"{name}: within a tenth of {P_DIAG:g}",
-            measure=lambda e, name=name: e.values[name].mean,
-            least=0.9 * P_DIAG,
-            greatest=1.1 * P_DIAG,
+        rules.between(
+            f"{name}: within a tenth of {P_DIAG:g}",
+            lambda e, name=name: e.values[name].mean,
+            0.9 * P_DIAG,
+            1.1 * P_DIAG,
         )
         for name in KINDS
     ),

@@ -34,15 +34,8 @@ import optax
 from matplotlib.figure import Figure
 from scipy import special
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     BASES,
@@ -275,20 +268,20 @@ THEOREM = Claim(
     published={"SVAG, aligned": -1.0, "SVAG, rotated": -1.0},
     tolerance=0.1,
     rule=(
-        Condition(
-            text="SVAG: slopes of -0.9 or less",
-            measure=lambda e: _extreme_slope(e, "SVAG", np.max),
-            greatest=-0.9,
+        rules.at_most(
+            "SVAG: slopes of -0.9 or less",
+            lambda e: _extreme_slope(e, "SVAG", np.max),
+            -0.9,
         ),
-        Condition(
-            text="SVAG: the loss over the theorem's bound, at most 1 at each step kept",
-            measure=_over_bound,
-            greatest=1.0,
+        rules.at_most(
+            "SVAG: the loss over the theorem's bound, at most 1 at each step kept",
+            _over_bound,
+            1.0,
         ),
-        Condition(
-            text="SGD: slopes of -0.1 or more",
-            measure=lambda e: _extreme_slope(e, "SGD", np.min),
-            least=-0.1,
+        rules.at_least(
+            "SGD: slopes of -0.1 or more",
+            lambda e: _extreme_slope(e, "SGD", np.min),
+            -0.1,
         ),
     ),
     figure=Drawing(name="figure-theorem", draw=figure),

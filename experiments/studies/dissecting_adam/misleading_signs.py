@@ -21,13 +21,8 @@ import numpy as np
 import optax
 
 import optax_sign
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Evidence,
-    Table,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Calculation, Claim, Evidence, Table
 from experiments.claims.intervals import exactly
 
 POSITIVE, NEGATIVE = 20, 12  # training examples; as many fresh ones
@@ -149,30 +144,24 @@ LEMMA_2 = Claim(
         },
     ),
     rule=(
-        Condition(
-            text="the data fulfil the condition",
-            measure=lambda e: e.table["condition"],
-            greatest=0.0,
+        rules.at_most(
+            "the data fulfil the condition", lambda e: e.table["condition"], 0.0
         ),
-        Condition(
-            text="SSD, M-SSD and Adam: within 1e-12 of proportional",
-            measure=lambda e: _largest(e, "short"),
-            greatest=1e-12,
+        rules.at_most(
+            "SSD, M-SSD and Adam: within 1e-12 of proportional",
+            lambda e: _largest(e, "short"),
+            1e-12,
         ),
-        Condition(
-            text="M-SVAG: further than 0.01 from it",
-            measure=lambda e: e.table["m_svag/short"],
-            least=0.01,
+        rules.at_least(
+            "M-SVAG: further than 0.01 from it", lambda e: e.table["m_svag/short"], 0.01
         ),
-        Condition(
-            text="SSD, M-SSD and Adam: highest accuracy on new examples below 0.9",
-            measure=lambda e: _largest(e, "accuracy"),
-            greatest=0.9,
+        rules.at_most(
+            "SSD, M-SSD and Adam: highest accuracy on new examples below 0.9",
+            lambda e: _largest(e, "accuracy"),
+            0.9,
         ),
-        Condition(
-            text="M-SVAG: all new examples right",
-            measure=lambda e: e.table["m_svag/accuracy"],
-            least=1.0,
+        rules.at_least(
+            "M-SVAG: all new examples right", lambda e: e.table["m_svag/accuracy"], 1.0
         ),
     ),
 )

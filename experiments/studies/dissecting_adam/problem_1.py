@@ -198,7 +198,7 @@ VARIANTS = Claim(
         )
     ),
     rule=(
-        rules.at_least("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
+        rules.ahead("SVAG", "M-SVAG", TEST_ACCURACY, -VIABLE),
         rules.surely_below("ADAM*", "ADAM", TRAIN_LOSS, NO_HIGHER),
         rules.surely_below("ADAM* with erf", "ADAM", TRAIN_LOSS, NO_HIGHER),
     ),

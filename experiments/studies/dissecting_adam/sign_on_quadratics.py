@@ -24,15 +24,8 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, interval
 from experiments.studies.dissecting_adam.stochastic_quadratics import (
     BASES,
@@ -237,17 +230,17 @@ QUADRATICS = Claim(
         digits=2,
     ),
     rule=(
-        Condition(
-            text="aligned, noisy: highest upper end of the 95 % intervals at most 0",
-            measure=lambda e: np.max(
+        rules.at_most(
+            "aligned, noisy: highest upper end of the 95 % intervals at most 0",
+            lambda e: np.max(
                 [gap.mean + (gap.half or 0.0) for gap in _noisy_gaps(e, "aligned")]
             ),
-            greatest=0.0,
+            0.0,
         ),
-        Condition(
-            text=f"rotated, noisy: lowest mean at least -{EDGE:g}",
-            measure=lambda e: np.min([gap.mean for gap in _noisy_gaps(e, "rotated")]),
-            least=-EDGE,
+        rules.at_least(
+            f"rotated, noisy: lowest mean at least -{EDGE:g}",
+            lambda e: np.min([gap.mean for gap in _noisy_gaps(e, "rotated")]),
+            -EDGE,
         ),
     ),
     figure=Drawing(name="figure-2", draw=figure),

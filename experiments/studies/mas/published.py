@@ -191,16 +191,16 @@ FIGURE_3 = Claim(
     rule=(
         rules.surely_below("decay 0.5", "decay 0.001", FINAL_LOSS, -0.02),
         rules.surely_below("decay 0.5", "decay 0.999", FINAL_LOSS, -0.02),
-        Condition(
-            text="decay 0.999 dips, rises by at least 0.05 and comes down as far; mean",
-            measure=lambda e: _mean_hump(e, 1),
-            least=0.05,
+        rules.at_least(
+            "decay 0.999 dips, rises by at least 0.05 and comes down as far; mean",
+            lambda e: _mean_hump(e, 1),
+            0.05,
         ),
-        Condition(
-            text="decay 0.999 turns upwards between steps 150 and 450; mean",
-            measure=lambda e: _mean_hump(e, 0),
-            least=150,
-            greatest=450,
+        rules.between(
+            "decay 0.999 turns upwards between steps 150 and 450; mean",
+            lambda e: _mean_hump(e, 0),
+            150,
+            450,
         ),
     ),
     figure=drawing(
@@ -221,10 +221,10 @@ HALF_THE_STATE = Claim(
     published={"MaS": 4.0, "Adam": 8.0},
     tolerance=0.001,  # the step counter's four bytes, over some 100,000 weights
     rule=(
-        Condition(
-            text="MaS over Adam at most 0.5, but for the step counter",
-            measure=lambda e: e.values["MaS"].mean / e.values["Adam"].mean,
-            greatest=0.5 + 1e-4,
+        rules.at_most(
+            "MaS over Adam at most 0.5, but for the step counter",
+            lambda e: e.values["MaS"].mean / e.values["Adam"].mean,
+            0.5 + 1e-4,
         ),
     ),
 )

@@ -11,14 +11,8 @@ import itertools
 import numpy as np
 import optax
 
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 from experiments.studies.tutorials.worked_numbers import EPS, LEARNING_RATE
@@ -122,27 +116,25 @@ ADAPTIVE = Claim(
         },
     ),
     rule=(
-        Condition(
-            text="length with β = 0.9 over that of gradient descent: below 1",
-            measure=lambda e: detour(e.table, "β = 0.9") / detour(e.table, DESCENT),
-            greatest=1.0,
+        rules.at_most(
+            "length with β = 0.9 over that of gradient descent: below 1",
+            lambda e: detour(e.table, "β = 0.9") / detour(e.table, DESCENT),
+            1.0,
         ),
-        Condition(
-            text="β = 0: share of steps in cardinal directions at least 0.9",
-            measure=lambda e: _share_cardinal(e.table, "β = 0"),
-            least=0.9,
+        rules.at_least(
+            "β = 0: share of steps in cardinal directions at least 0.9",
+            lambda e: _share_cardinal(e.table, "β = 0"),
+            0.9,
         ),
-        Condition(
-            text="share of steps in cardinal directions, β = 0.9 less β = 0: below 0",
-            measure=lambda e: (
+        rules.at_most(
+            "share of steps in cardinal directions, β = 0.9 less β = 0: below 0",
+            lambda e: (
                 _share_cardinal(e.table, "β = 0.9") - _share_cardinal(e.table, "β = 0")
             ),
-            greatest=-1e-6,  # one step is a hundredth
+            -1e-6,  # one step is a hundredth
         ),
-        Condition(
-            text="components of steps against their gradient's descent: none",
-            measure=_flipped,
-            greatest=0,
+        rules.at_most(
+            "components of steps against their gradient's descent: none", _flipped, 0
         ),
     ),
     figure=Drawing(
@@ -188,19 +180,19 @@ ADAM = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"overshoot with {high} less that with {low}: above 0",
-                measure=lambda e, a=high, b=low: e.values[a].mean - e.values[b].mean,
-                least=1e-6,
+            rules.at_least(
+                f"overshoot with {high} less that with {low}: above 0",
+                lambda e, a=high, b=low: e.values[a].mean - e.values[b].mean,
+                1e-6,
             )
             for low, high in itertools.pairwise(FIRST)
         ),
         *(
-            Condition(
-                text=f"degrees from a cardinal direction, mean until the minimum is "
+            rules.at_least(
+                f"degrees from a cardinal direction, mean until the minimum is "
                 f"passed, with {high} less that with {low}: above 0",
-                measure=lambda e, a=high, b=low: _tilt(e.table, a) - _tilt(e.table, b),
-                least=1e-6,
+                lambda e, a=high, b=low: _tilt(e.table, a) - _tilt(e.table, b),
+                1e-6,
             )
             for low, high in itertools.pairwise(SECOND)
         ),

@@ -18,14 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, exactly
 from experiments.studies.tutorials.update_maps import (
     AXIS,
@@ -139,28 +133,25 @@ ADAPTIVE = Claim(
         digits=2,
     ),
     rule=(
-        Condition(
-            text="largest C_a at low gradients less that elsewhere, least of all β: "
-            "above 0",
-            measure=least_of("β", BETAS, _low_lead),
-            least=DIGITS,
+        rules.at_least(
+            "largest C_a at low gradients less that elsewhere, least of all β: above 0",
+            least_of("β", BETAS, _low_lead),
+            DIGITS,
         ),
-        Condition(
-            text="least C_a inside the borders less that on them, least of all β: "
-            "above 0",
-            measure=least_of("β", BETAS, _border_lead),
-            least=DIGITS,
+        rules.at_least(
+            "least C_a inside the borders less that on them, least of all β: above 0",
+            least_of("β", BETAS, _border_lead),
+            DIGITS,
         ),
-        Condition(
-            text="β = 0: furthest |v(2)| from 1, at most 0.001",
-            measure=lambda e: float(np.max(np.abs(_updates(e.table, "β = 0") - 1))),
-            greatest=1e-3,
+        rules.at_most(
+            "β = 0: furthest |v(2)| from 1, at most 0.001",
+            lambda e: float(np.max(np.abs(_updates(e.table, "β = 0") - 1))),
+            1e-3,
         ),
-        Condition(
-            text="least growth of the deviation of |v(2)| from one β to the next: "
-            "above 0",
-            measure=_narrowing,
-            least=DIGITS,
+        rules.at_least(
+            "least growth of the deviation of |v(2)| from one β to the next: above 0",
+            _narrowing,
+            DIGITS,
         ),
     ),
     figure=Drawing(
@@ -207,24 +198,24 @@ ADAM = Claim(
     "the positive, or of the negative part of the map",
     trial=Calculation(quantity="strength", table=adam, values=_strengths),
     rule=(
-        Condition(
-            text="small gradients: least C_A above 0",
-            measure=lambda e: float(_part(e.table, True).min()),
-            least=0.0,
+        rules.at_least(
+            "small gradients: least C_A above 0",
+            lambda e: float(_part(e.table, True).min()),
+            0.0,
         ),
-        Condition(
-            text="large gradients: largest C_A below 0",
-            measure=lambda e: float(_part(e.table, False).max()),
-            greatest=0.0,
+        rules.at_most(
+            "large gradients: largest C_A below 0",
+            lambda e: float(_part(e.table, False).max()),
+            0.0,
         ),
         *(
-            Condition(
-                text=f"{what} without corrections, less that with them: above 0",
-                measure=lambda e, what=what: (
+            rules.at_least(
+                f"{what} without corrections, less that with them: above 0",
+                lambda e, what=what: (
                     e.values[f"not corrected, {what}"].mean
                     - e.values[f"corrected, {what}"].mean
                 ),
-                least=0.0,
+                0.0,
             )
             for what in ("amplification", "attenuation")
         ),

@@ -19,15 +19,8 @@ from matplotlib.figure import Figure
 from scipy import optimize
 
 import optax_sign
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, exactly
 from experiments.paths import formula, inner_state
 from experiments.paths.surfaces import PRESETS, tutorial_hill
@@ -191,41 +184,37 @@ MOMENTS = Claim(
     published={"threshold": 0.91},
     tolerance=0.01,
     rule=(
-        Condition(
-            text="β₁ = 0: ends within 0.1 of the hole",
-            measure=lambda e: _from(e, 0.0, 1),
-            greatest=0.1,
+        rules.at_most(
+            "β₁ = 0: ends within 0.1 of the hole", lambda e: _from(e, 0.0, 1), 0.1
         ),
-        Condition(
-            text="β₁ = 0.95: ends within 1 of the valley",
-            measure=lambda e: _from(e, 0.95, 3),
-            greatest=1.0,
+        rules.at_most(
+            "β₁ = 0.95: ends within 1 of the valley", lambda e: _from(e, 0.95, 3), 1.0
         ),
-        Condition(
-            text="of 100 β₁ from 0 to 0.99, on the wrong side of the threshold: none",
-            measure=lambda e: e.table["strays"],
-            greatest=0,
+        rules.at_most(
+            "of 100 β₁ from 0 to 0.99, on the wrong side of the threshold: none",
+            lambda e: e.table["strays"],
+            0,
         ),
-        Condition(
-            text="threshold over 0.91: within a tenth of 1",
-            measure=lambda e: e.table["threshold"] / 0.91,
-            least=0.9,
-            greatest=1.1,
+        rules.between(
+            "threshold over 0.91: within a tenth of 1",
+            lambda e: e.table["threshold"] / 0.91,
+            0.9,
+            1.1,
         ),
-        Condition(
-            text="largest |m₁| of β₁ = 0.95, over that of 0: below 1",
-            measure=lambda e: _peak(e.table, 0.95)[1] / _peak(e.table, 0.0)[1],
-            greatest=1.0,
+        rules.at_most(
+            "largest |m₁| of β₁ = 0.95, over that of 0: below 1",
+            lambda e: _peak(e.table, 0.95)[1] / _peak(e.table, 0.0)[1],
+            1.0,
         ),
-        Condition(
-            text="iterations by which it comes later: 1 at least",
-            measure=lambda e: _peak(e.table, 0.95)[0] - _peak(e.table, 0.0)[0],
-            least=1,
+        rules.at_least(
+            "iterations by which it comes later: 1 at least",
+            lambda e: _peak(e.table, 0.95)[0] - _peak(e.table, 0.0)[0],
+            1,
         ),
-        Condition(
-            text="iterations by which it takes longer to halve from there: 1 at least",
-            measure=lambda e: _halved(e.table, 0.95) - _halved(e.table, 0.0),
-            least=1,
+        rules.at_least(
+            "iterations by which it takes longer to halve from there: 1 at least",
+            lambda e: _halved(e.table, 0.95) - _halved(e.table, 0.0),
+            1,
         ),
     ),
     figure=Drawing(name="figure-small-minimum", draw=small_minimum),

@@ -18,15 +18,8 @@ import optax
 from matplotlib.figure import Figure
 from scipy.sparse import linalg
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import interval
 
 METHODS = {
@@ -217,23 +210,23 @@ MINIMA = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"{name}: loss in the end over that at first, mean of the starts, "
+            rules.at_most(
+                f"{name}: loss in the end over that at first, mean of the starts, "
                 "at most 0.1",
-                measure=lambda e, name=name: float(
+                lambda e, name=name: float(
                     np.mean(
                         np.divide(e.table[f"{name}/last"], e.table[f"{name}/first"])
                     )
                 ),
-                greatest=0.1,
+                0.1,
             )
             for name in METHODS
         ),
         *(
-            Condition(
-                text=f"{pair}: highest barrier of all starts, above 0",
-                measure=lambda e, pair=pair: float(np.max(e.table[pair])),
-                least=1e-6,
+            rules.at_least(
+                f"{pair}: highest barrier of all starts, above 0",
+                lambda e, pair=pair: float(np.max(e.table[pair])),
+                1e-6,
             )
             for pair in PAIRS
         ),
@@ -263,11 +256,10 @@ FLATNESS = Claim(
         digits=1,
     ),
     rule=(
-        Condition(
-            text="its log₁₀, momentum less Adam: upper end of the 95 % interval at "
-            "most 0",
-            measure=_flatter,
-            greatest=0.0,
+        rules.at_most(
+            "its log₁₀, momentum less Adam: upper end of the 95 % interval at most 0",
+            _flatter,
+            0.0,
         ),
     ),
 )

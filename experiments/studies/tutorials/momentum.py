@@ -9,15 +9,8 @@ import itertools
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 
@@ -110,24 +103,22 @@ PATHS = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"error of α = {high:g} over that of α = {low:g}: below 1",
-                measure=lambda e, a=high, b=low: _last(e.table, a) / _last(e.table, b),
-                greatest=1.0,
+            rules.at_most(
+                f"error of α = {high:g} over that of α = {low:g}: below 1",
+                lambda e, a=high, b=low: _last(e.table, a) / _last(e.table, b),
+                1.0,
             )
             for low, high in itertools.pairwise(FRICTIONS)
         ),
-        Condition(
-            text="α = 0.9: w₂ passes the minimum twice at least",
-            measure=lambda e: _overshoots(e.table, 0.9),
-            least=2,
+        rules.at_least(
+            "α = 0.9: w₂ passes the minimum twice at least",
+            lambda e: _overshoots(e.table, 0.9),
+            2,
         ),
-        Condition(
-            text="α = 0 and 0.6: it never does",
-            measure=lambda e: float(
-                np.max([_overshoots(e.table, a) for a in (0.0, 0.6)])
-            ),
-            greatest=0,
+        rules.at_most(
+            "α = 0 and 0.6: it never does",
+            lambda e: float(np.max([_overshoots(e.table, a) for a in (0.0, 0.6)])),
+            0,
         ),
     ),
     figure=Drawing(name="figure-momentum", draw=trajectories),
@@ -162,20 +153,17 @@ SPEED = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"iterations of α = {high:g} less those of α = {low:g}: below 0",
-                measure=lambda e, a=high, b=low: (
+            rules.at_most(
+                f"iterations of α = {high:g} less those of α = {low:g}: below 0",
+                lambda e, a=high, b=low: (
                     _iterations(e.table, a) - _iterations(e.table, b)
                 ),
-                greatest=-1,
+                -1,
             )
             for low, high in itertools.pairwise(FRICTIONS)
         ),
-        Condition(
-            text="α = 0.9: first maximum of the error between t = 15 and 25",
-            measure=_bump,
-            least=15,
-            greatest=25,
+        rules.between(
+            "α = 0.9: first maximum of the error between t = 15 and 25", _bump, 15, 25
         ),
     ),
     figure=Drawing(name="figure-speed", draw=errors),

@@ -14,15 +14,8 @@ import numpy as np
 from jax.typing import ArrayLike
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.ravine import STEPS, SURFACE, turns
 from experiments.style import STYLES
@@ -173,43 +166,38 @@ NEWTON = Claim(
         digits=0,
     ),
     rule=(
-        Condition(
-            text="gradients of the three curves: difference of any two, 0",
-            measure=lambda e: float(np.ptp(e.table["gradients"])),
-            greatest=0.0,
+        rules.at_most(
+            "gradients of the three curves: difference of any two, 0",
+            lambda e: float(np.ptp(e.table["gradients"])),
+            0.0,
         ),
-        Condition(
-            text="ideal step times curvature: furthest from 1, at most 1e-9",
-            measure=lambda e: float(np.abs(np.subtract(e.table["products"], 1)).max()),
-            greatest=1e-9,
+        rules.at_most(
+            "ideal step times curvature: furthest from 1, at most 1e-9",
+            lambda e: float(np.abs(np.subtract(e.table["products"], 1)).max()),
+            1e-9,
         ),
-        Condition(
-            text="ideal step on the curve downwards: below 0",
-            measure=lambda e: e.table["step, downwards"],
-            greatest=-1e-9,
+        rules.at_most(
+            "ideal step on the curve downwards: below 0",
+            lambda e: e.table["step, downwards"],
+            -1e-9,
         ),
-        Condition(
-            text="slope left along the gradient, over what it was: at most 1e-12",
-            measure=lambda e: e.table["slope"],
-            greatest=1e-12,
+        rules.at_most(
+            "slope left along the gradient, over what it was: at most 1e-12",
+            lambda e: e.table["slope"],
+            1e-12,
         ),
-        Condition(
-            text="share of ideal steps that end across the ravine's floor: 0",
-            measure=lambda e: _crossings(e.table["path"]),
-            greatest=0.0,
+        rules.at_most(
+            "share of ideal steps that end across the ravine's floor: 0",
+            lambda e: _crossings(e.table["path"]),
+            0.0,
         ),
-        Condition(
-            text="steps upwards: none",
-            measure=lambda e: e.table["rises"],
-            greatest=0,
-        ),
-        Condition(
-            text="numbers in the Hessian over the square of the weights: 1",
-            measure=lambda e: float(
+        rules.at_most("steps upwards: none", lambda e: e.table["rises"], 0),
+        rules.is_exactly(
+            "numbers in the Hessian over the square of the weights: 1",
+            lambda e: float(
                 np.max(np.divide(e.table["numbers"], np.square(e.table["weights"])))
             ),
-            least=1.0,
-            greatest=1.0,
+            1.0,
         ),
     ),
     figure=Drawing(name="figure-newton", draw=figure),

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
+from experiments.claims import figures, rules
 from experiments.claims.claim import (
     Calculation,
     Claim,
@@ -218,7 +218,7 @@ def _less(name: str, what: str, of: str) -> Condition:
         return float(one / descent)
 
     text = f"{name}: {of} over that of gradient descent, below 1"
-    return Condition(text=text, measure=ratio, greatest=1 - 1e-6)
+    return rules.at_most(text, ratio, 1 - 1e-6)
 
 
 LESS = (
@@ -246,33 +246,31 @@ RAVINE = Claim(
         digits=2,
     ),
     rule=(
-        Condition(
-            text="gradient at the start: component across over that along, above 1",
-            measure=lambda e: abs(e.table["gradient"][0] / e.table["gradient"][1]),
-            least=1.0,
+        rules.at_least(
+            "gradient at the start: component across over that along, above 1",
+            lambda e: abs(e.table["gradient"][0] / e.table["gradient"][1]),
+            1.0,
         ),
-        Condition(
-            text="gradient descent: share of steps that turn back, at least 0.9",
-            measure=lambda e: e.table["gradient descent/turns"],
-            least=0.9,
+        rules.at_least(
+            "gradient descent: share of steps that turn back, at least 0.9",
+            lambda e: e.table["gradient descent/turns"],
+            0.9,
         ),
-        Condition(
-            text="its gradients summed up by momentum: at most 0.1 is left across",
-            measure=lambda e: e.table["summed/across"],
-            greatest=0.1,
+        rules.at_most(
+            "its gradients summed up by momentum: at most 0.1 is left across",
+            lambda e: e.table["summed/across"],
+            0.1,
         ),
-        Condition(
-            text="and at least 0.9 along",
-            measure=lambda e: e.table["summed/along"],
-            least=0.9,
+        rules.at_least(
+            "and at least 0.9 along", lambda e: e.table["summed/along"], 0.9
         ),
         *(_less(name, *what) for name in MOMENTUM for what in LESS),
         *(
-            Condition(
-                text=f"{name}: learning rate across over that along, mean of the first "
+            rules.at_most(
+                f"{name}: learning rate across over that along, mean of the first "
                 "ten steps, at most 0.5",
-                measure=lambda e, name=name: e.table[f"{name}/early"],
-                greatest=0.5,
+                lambda e, name=name: e.table[f"{name}/early"],
+                0.5,
             )
             for name in ADAPTIVE
         ),

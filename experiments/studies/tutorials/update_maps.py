@@ -18,15 +18,8 @@ import numpy as np
 import optax
 from matplotlib.figure import Figure
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.drawing import named
 
@@ -151,29 +144,29 @@ MOMENTUM = Claim(
     ),
     rule=(
         *(
-            Condition(
-                text=f"C_m {name}: share of points of which all of that is true, least "
+            rules.at_least(
+                f"C_m {name}: share of points of which all of that is true, least "
                 "of all α: 1",
-                measure=least_of(
+                least_of(
                     "α", FRICTIONS, lambda t, name, side=side: _kept_case(t, name, side)
                 ),
-                least=1.0,
+                1.0,
             )
             for name, side in (("positive", 1), ("negative", -1))
         ),
-        Condition(
-            text="slope at α = 0, less the highest of the others: above 0",
-            measure=lambda e: (
+        rules.at_least(
+            "slope at α = 0, less the highest of the others: above 0",
+            lambda e: (
                 e.values["α = 0"].mean
                 - float(np.max([e.values[f"α = {a:g}"].mean for a in FRICTIONS[1:]]))
             ),
-            least=DIGITS,
+            DIGITS,
         ),
-        Condition(
-            text="slope at α = 1: within 0.0001 of 0",
-            measure=lambda e: e.values["α = 1"].mean,
-            least=-DIGITS,
-            greatest=DIGITS,
+        rules.between(
+            "slope at α = 1: within 0.0001 of 0",
+            lambda e: e.values["α = 1"].mean,
+            -DIGITS,
+            DIGITS,
         ),
     ),
     figure=Drawing(

@@ -15,15 +15,8 @@ import optax
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator
 
-from experiments.claims import figures
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Drawing,
-    Evidence,
-    Table,
-)
+from experiments.claims import figures, rules
+from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 from experiments.claims.intervals import Interval, exactly
 from experiments.paths import inner_state
 from experiments.paths.surfaces import PRESETS
@@ -205,22 +198,19 @@ NUMBERS = Claim(
     },
     tolerance=HUNDREDTH,
     rule=(
-        Condition(
-            text="vectors, s(2) left out: furthest from what is printed, at most 0.005",
-            measure=_furthest,
-            greatest=HUNDREDTH,
+        rules.at_most(
+            "vectors, s(2) left out: furthest from what is printed, at most 0.005",
+            _furthest,
+            HUNDREDTH,
         ),
-        Condition(
-            text="gain: within 1e-9 of 10",
-            measure=lambda e: e.table["gain"],
-            least=10 - 1e-9,
-            greatest=10 + 1e-9,
+        rules.between(
+            "gain: within 1e-9 of 10", lambda e: e.table["gain"], 10 - 1e-9, 10 + 1e-9
         ),
-        Condition(
-            text="prefactor: within 0.00005 of 0.2353",
-            measure=lambda e: e.table["prefactor"],
-            least=0.23525,
-            greatest=0.23535,
+        rules.between(
+            "prefactor: within 0.00005 of 0.2353",
+            lambda e: e.table["prefactor"],
+            0.23525,
+            0.23535,
         ),
     ),
     figure=Drawing(name="figure-two-steps", draw=two_steps),
