@@ -60,23 +60,6 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Calculation:
-    """A trial by calculation; no run is stored.
-
-    Attributes:
-      quantity: what the values are, as the head of a column.
-      table: calculates all that the rule and the figure need: a tree of JSON values.
-      values: label → the table's number for it, with its interval if it has one.
-      digits: shown after the point.
-    """
-
-    quantity: str
-    table: Callable[[], Table]
-    values: Callable[[Table], Mapping[str, Interval]]
-    digits: int = 3
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What the trial of a claim has shown.
 
@@ -91,6 +74,31 @@ class Evidence:
     runs: Mapping[str, Sequence[Summary]] = dataclasses.field(default_factory=dict)
     searches: Mapping[str, Found] = dataclasses.field(default_factory=dict)
     table: Table = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Calculation:
+    """A trial by calculation; no run is stored.
+
+    Attributes:
+      quantity: what the values are, as the head of a column.
+      table: calculates all that the rule and the figure need: a tree of JSON values.
+      values: label → the table's number for it, with its interval if it has one.
+      digits: shown after the point.
+    """
+
+    quantity: str
+    table: Callable[[], Table]
+    values: Callable[[Table], Mapping[str, float | Interval]]
+    digits: int = 3
+
+    def evidence(self, table: Table) -> Evidence:
+        """What a table shows."""
+        values = {
+            label: one if isinstance(one, Interval) else Interval(float(one), None)
+            for label, one in self.values(table).items()
+        }
+        return Evidence(values=values, table=table)
 
 
 Measure = Callable[[Evidence], float]

@@ -41,8 +41,3 @@ def interval(values: Sequence[float]) -> Interval:
 
     quantile = special.stdtrit(count - 1, (1 + CONFIDENCE) / 2)
     return Interval(mean, float(quantile * np.std(values, ddof=1) / math.sqrt(count)))
-
-
-def exactly(value: float) -> Interval:
-    """A number without an interval."""
-    return Interval(float(value), None)

@@ -160,7 +160,7 @@ def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:
         table = load_table(claim.id)
         if table is None:
             return _not_tried(claim, claim.costly or "it has not been calculated")
-        evidence = Evidence(values=trial.values(table), table=table)
+        evidence = trial.evidence(table)
     else:
         known = plan(trial, load_run)
         missing = known.missing(load_run)

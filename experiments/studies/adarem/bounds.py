@@ -25,7 +25,6 @@ import numpy as np
 import optax_sign
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Evidence, Table
-from experiments.claims.intervals import exactly
 
 STEPS = 300
 SIZE = 200  # components of each kind
@@ -154,7 +153,7 @@ BOUNDS = Claim(
         quantity="b_t, as the updates show it",
         table=table,
         values=lambda t: {
-            f"{dtype}, {end}": exactly(t[f"{dtype}/{end}"])
+            f"{dtype}, {end}": t[f"{dtype}/{end}"]
             for dtype in DTYPES
             for end in ("least", "largest")
         },

@@ -22,7 +22,6 @@ from matplotlib.figure import Figure
 import optax_sign
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import Interval, exactly
 from experiments.data import datasets
 from experiments.networks.resnets import SmallResNet
 
@@ -187,10 +186,10 @@ def figure(evidence: Evidence) -> Figure:
     return drawing
 
 
-def _largest(table: Table) -> Mapping[str, Interval]:
+def _largest(table: Table) -> Mapping[str, float]:
     return {
-        f"{variant}: {quantity}": exactly(
-            np.log10(np.max([*table[f"{variant}/{quantity}"], np.finfo(float).tiny]))
+        f"{variant}: {quantity}": np.log10(
+            np.max([*table[f"{variant}/{quantity}"], np.finfo(float).tiny])
         )
         for variant in VARIANTS
         for quantity in QUANTITIES

@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from experiments.data import datasets
 from experiments.runs.config import Optimizer, Run
 from experiments.training.learner import Learner
@@ -112,7 +111,7 @@ PATHS = Claim(
     trial=Calculation(
         quantity="Q of all weights over the epoch",
         table=table,
-        values=lambda t: {name: exactly(t[f"{name}/q"]) for name in METHODS},
+        values=lambda t: {name: t[f"{name}/q"] for name in METHODS},
         digits=1,
     ),
     rule=(

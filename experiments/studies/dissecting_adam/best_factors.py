@@ -19,7 +19,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from optax_sign import theory
 
 LARGEST = 6.0
@@ -173,8 +172,8 @@ FACTORS = Claim(
         quantity="difference of the factors",
         table=closed_forms,
         values=lambda t: {
-            "largest gap": exactly(t["gap"]),
-            "at η": exactly(t["gap_at"]),
+            "largest gap": t["gap"],
+            "at η": t["gap_at"],
         },
         digits=4,
     ),
@@ -192,8 +191,7 @@ LEMMA_1 = Claim(
         quantity="largest difference of fitted and stated factor, in standard errors",
         table=fits,
         values=lambda t: {
-            name: exactly(np.abs(t[f"{name}/z"]).max())
-            for name in ("direction", "sign")
+            name: np.abs(t[f"{name}/z"]).max() for name in ("direction", "sign")
         },
         digits=2,
     ),

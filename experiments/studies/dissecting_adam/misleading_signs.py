@@ -23,7 +23,6 @@ import optax
 import optax_sign
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Evidence, Table
-from experiments.claims.intervals import exactly
 
 POSITIVE, NEGATIVE = 20, 12  # training examples; as many fresh ones
 OWN = 5
@@ -139,8 +138,7 @@ LEMMA_2 = Claim(
         quantity="1 - the least cosine with sign(Xᵀy)",
         table=table,
         values=lambda t: {
-            name: exactly(t[f"{name}/short"])
-            for name in (*SIGNS, "sgd", "m_sgd", "m_svag")
+            name: t[f"{name}/short"] for name in (*SIGNS, "sgd", "m_sgd", "m_svag")
         },
     ),
     rule=(

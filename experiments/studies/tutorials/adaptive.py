@@ -13,7 +13,6 @@ import optax
 
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 from experiments.studies.tutorials.worked_numbers import EPS, LEARNING_RATE
 
@@ -111,9 +110,7 @@ ADAPTIVE = Claim(
     trial=Calculation(
         quantity="length of the route over the straight distance",
         table=adaptive,
-        values=lambda t: {
-            name: exactly(detour(t, name)) for name in (DESCENT, *SCHEMES)
-        },
+        values=lambda t: {name: detour(t, name) for name in (DESCENT, *SCHEMES)},
     ),
     rule=(
         rules.at_most(
@@ -173,8 +170,7 @@ ADAM = Claim(
         quantity="furthest past the minimum, over the start",
         table=adam,
         values=lambda t: {
-            name: exactly(overshoot(t, name))
-            for name in dict.fromkeys((*FIRST, *SECOND))
+            name: overshoot(t, name) for name in dict.fromkeys((*FIRST, *SECOND))
         },
         digits=2,
     ),

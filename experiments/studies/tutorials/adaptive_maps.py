@@ -20,7 +20,6 @@ import optax
 
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import Interval, exactly
 from experiments.studies.tutorials.update_maps import (
     AXIS,
     DIGITS,
@@ -126,7 +125,7 @@ ADAPTIVE = Claim(
         quantity="C_a(g₁, g₂)",
         table=adaptive,
         values=lambda t: {
-            f"β = {beta:g}, {name}": exactly(extreme(np.asarray(t[f"β = {beta:g}"])))
+            f"β = {beta:g}, {name}": extreme(np.asarray(t[f"β = {beta:g}"]))
             for beta in BETAS
             for name, extreme in (("largest", np.max), ("least", np.min))
         },
@@ -171,9 +170,9 @@ def _strength(table: Table, name: str, side: int) -> float:
     return float(np.mean(np.maximum(side * np.asarray(table[name]), 0)))
 
 
-def _strengths(table: Table) -> Mapping[str, Interval]:
+def _strengths(table: Table) -> Mapping[str, float]:
     return {
-        f"{name}, {what}": exactly(_strength(table, name, side))
+        f"{name}, {what}": _strength(table, name, side)
         for name in VARIANTS
         for what, side in (("amplification", 1), ("attenuation", -1))
     }

@@ -21,7 +21,6 @@ from scipy import optimize
 import optax_sign
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import Interval, exactly
 from experiments.paths import formula, inner_state
 from experiments.paths.surfaces import PRESETS, tutorial_hill
 from experiments.paths.trajectory import walk
@@ -136,11 +135,11 @@ def small_minimum(evidence: Evidence) -> Figure:
     return figure
 
 
-def _thresholds(table: Table) -> Mapping[str, Interval]:
+def _thresholds(table: Table) -> Mapping[str, float]:
     others = zip(table["depths"], table["thresholds"], strict=True)
     return {
-        "threshold": exactly(table["threshold"]),
-        **{f"hole of depth {d:g}": exactly(beta) for d, beta in others},
+        "threshold": table["threshold"],
+        **{f"hole of depth {d:g}": beta for d, beta in others},
     }
 
 

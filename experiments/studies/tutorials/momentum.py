@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from experiments.studies.tutorials import drawing, worked_numbers
 
 FRICTIONS = (0.0, 0.6, 0.9)
@@ -96,9 +95,7 @@ PATHS = Claim(
     trial=Calculation(
         quantity="log₁₀ of the error in the end",
         table=paths,
-        values=lambda t: {
-            f"α = {a:g}": exactly(np.log10(_last(t, a))) for a in FRICTIONS
-        },
+        values=lambda t: {f"α = {a:g}": np.log10(_last(t, a)) for a in FRICTIONS},
         digits=2,
     ),
     rule=(
@@ -148,7 +145,7 @@ SPEED = Claim(
     trial=Calculation(
         quantity="iterations until converged",
         table=speed,
-        values=lambda t: {f"α = {a:g}": exactly(_iterations(t, a)) for a in FRICTIONS},
+        values=lambda t: {f"α = {a:g}": _iterations(t, a) for a in FRICTIONS},
         digits=0,
     ),
     rule=(

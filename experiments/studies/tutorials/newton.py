@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.ravine import STEPS, SURFACE, turns
 from experiments.style import STYLES
 from optax_sign import theory
@@ -160,7 +159,7 @@ NEWTON = Claim(
         quantity="numbers in the Hessian",
         table=table,
         values=lambda t: {
-            f"{weights:g} weights": exactly(numbers)
+            f"{weights:g} weights": numbers
             for weights, numbers in zip(t["weights"], t["numbers"], strict=True)
         },
         digits=0,

@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import exactly
 from experiments.studies.tutorials.drawing import named
 
 AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients
@@ -139,7 +138,7 @@ MOMENTUM = Claim(
     trial=Calculation(
         quantity="slope of the contour lines",
         table=momentum,
-        values=lambda t: {f"α = {a:g}": exactly(slope(t, a)) for a in FRICTIONS},
+        values=lambda t: {f"α = {a:g}": slope(t, a) for a in FRICTIONS},
         digits=2,
     ),
     rule=(

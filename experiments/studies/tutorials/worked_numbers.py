@@ -17,7 +17,6 @@ from matplotlib.ticker import MultipleLocator
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.claims.intervals import Interval, exactly
 from experiments.paths import inner_state
 from experiments.paths.surfaces import PRESETS
 from experiments.paths.trajectory import walk
@@ -157,15 +156,15 @@ def two_steps(evidence: Evidence) -> Figure:
     return figure
 
 
-def _worked(table: Table) -> Mapping[str, Interval]:
+def _worked(table: Table) -> Mapping[str, float]:
     vectors = {
-        f"{label}, component {k + 1}": exactly(table[where][place][k])
+        f"{label}, component {k + 1}": table[where][place][k]
         for label, (where, place, _) in PRINTED.items()
         for k in (0, 1)
     }
     factors = {
-        "momentum, gain at α = 0.9": exactly(table["gain"]),
-        "Adam, prefactor of step 2": exactly(table["prefactor"]),
+        "momentum, gain at α = 0.9": table["gain"],
+        "Adam, prefactor of step 2": table["prefactor"],
     }
     return {**vectors, **factors}
 

@@ -29,6 +29,22 @@ def test_a_part_of_a_rule_is_said_in_a_sentence(condition, says):
     assert condition.text.startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("part", "bounds", "met"),
+    [
+        (rules.at_least, (1.0,), [False, True, True, True]),
+        (rules.at_most, (2.0,), [True, True, True, False]),
+        (rules.between, (1.0, 2.0), [False, True, True, False]),
+        (rules.is_exactly, (2.0,), [False, False, True, False]),
+    ],
+)
+def test_a_bound_itself_is_allowed(part, bounds, met):
+    condition = part("a", lambda e: e.table["a"], *bounds)
+    tried = [Evidence(values={}, table={"a": a}) for a in (0.0, 1.0, 2.0, 3.0)]
+    found = [judge.Finding(condition, condition.measure(one)).holds for one in tried]
+    assert found == met
+
+
 def test_differences_are_taken_seed_by_seed():
     base = {0: 1.0, 1: 5.0, 2: 9.0, 3: 0.0}
     runs = {

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.claims.claim import Evidence
 from experiments.claims.figures import png
 from experiments.runs import tables
 from experiments.studies import tutorials
@@ -207,7 +206,7 @@ EXACT = [claim for claim in tutorials.STUDY.claims if claim not in TRAINED]
 def tried(claim, table):
     """What the report makes of a table, once it is stored."""
     stored = json.loads(json.dumps(tables.rounded(table), allow_nan=False))
-    return Evidence(values=claim.trial.values(stored), table=stored)
+    return claim.trial.evidence(stored)
 
 
 def check(claim, evidence):

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.claims.claim import Evidence
 from experiments.studies.adarem import bounds
 from tests.reference import resilience
 
@@ -25,7 +24,7 @@ def test_a_table_is_plain_numbers_and_follows_from_its_seed(table):
 
 def test_the_claim_holds_and_the_bounds_are_approached(table):
     claim = bounds.BOUNDS
-    evidence = Evidence(values=claim.trial.values(table), table=table)
+    evidence = claim.trial.evidence(table)
     for condition in claim.rule:
         measured = condition.measure(evidence)
         assert condition.least <= measured <= condition.greatest, condition.text

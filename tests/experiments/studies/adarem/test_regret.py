@@ -69,7 +69,7 @@ def test_the_figure_has_a_panel_for_each_problem(table):
 
 def test_every_condition_of_the_claim_can_be_measured(table):
     claim = regret.REGRET
-    evidence = Evidence(values=claim.trial.values(table), table=table)
+    evidence = claim.trial.evidence(table)
     for condition in claim.rule:
         assert np.isfinite(condition.measure(evidence)), condition.text
 
