@@ -40,11 +40,7 @@ def calculate(claim: str, calculation: Calculation) -> Calculated:
     table = calculation.table()
     seconds = time.perf_counter() - begin
     return Calculated(
-        claim=claim,
-        table=table,
-        versions=store.versions(),
-        date=date,
-        seconds=seconds,
+        claim=claim, table=table, versions=store.versions(), date=date, seconds=seconds
     )
 
 

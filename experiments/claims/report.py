@@ -12,13 +12,7 @@ from mdit_py_plugins.anchors.index import slugify
 
 from experiments.claims import guide
 from experiments.claims.calculations import Calculated, load
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Study,
-    Training,
-)
+from experiments.claims.claim import Calculation, Claim, Condition, Study, Training
 from experiments.claims.intervals import FEWEST, interval
 from experiments.claims.judge import Judgement
 from experiments.runs.summary import SMOOTHING, Summary

@@ -171,10 +171,7 @@ FACTORS = Claim(
     trial=Calculation(
         quantity="difference of the factors",
         table=closed_forms,
-        values=lambda t: {
-            "largest gap": t["gap"],
-            "at η": t["gap_at"],
-        },
+        values=lambda t: {"largest gap": t["gap"], "at η": t["gap_at"]},
         digits=4,
     ),
     rule=(rules.at_most("largest gap at most 0.1", lambda e: e.table["gap"], 0.1),),

@@ -21,10 +21,7 @@ import numpy as np
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Table
 from experiments.claims.intervals import Interval
-from experiments.studies.dissecting_adam.stochastic_quadratics import (
-    SPECTRA,
-    Quadratic,
-)
+from experiments.studies.dissecting_adam.stochastic_quadratics import SPECTRA, Quadratic
 from optax_sign import theory
 
 DIMENSIONS = (10, 30, 100)

@@ -73,10 +73,7 @@ def as_fast_as_adam(lead: float) -> tuple[Condition, ...]:
 
 
 def _training(
-    model: str,
-    optimizers: Mapping[str, Optimizer],
-    quantity: Quantity,
-    *also: Quantity,
+    model: str, optimizers: Mapping[str, Optimizer], quantity: Quantity, *also: Quantity
 ) -> Training:
     runs = {
         label: tuple(

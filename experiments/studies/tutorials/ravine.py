@@ -177,19 +177,12 @@ def _decomposed(axes: Axes, table: Table) -> None:
     """Descent at the start, and its parts; lengths are to scale, in units of it."""
     across, along = -np.asarray(table["gradient"])
     size = float(np.hypot(across, along))
-    parts = {
-        "descent": (along, across),
-        "across": (0.0, across),
-        "along": (along, 0.0),
-    }
+    parts = {"descent": (along, across), "across": (0.0, across), "along": (along, 0.0)}
     for label, (x, y) in parts.items():
         axes.plot([0, x / size], [0, y / size], label=label)
     axes.plot(0, 0, "o", color="black")
     axes.set(
-        xlabel="along, w₂",
-        ylabel="across, w₁",
-        xlim=(-0.6, 0.8),
-        ylim=(-1.1, 0.2),
+        xlabel="along, w₂", ylabel="across, w₁", xlim=(-0.6, 0.8), ylim=(-1.1, 0.2)
     )
     axes.set_title("gradient at the start, and its parts", fontsize=9)
     axes.legend(fontsize=7, handlelength=4)
