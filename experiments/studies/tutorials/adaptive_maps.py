@@ -20,14 +20,7 @@ import optax
 
 from experiments.claims import rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.studies.tutorials.update_maps import (
-    AXIS,
-    DIGITS,
-    grid,
-    least_of,
-    maps,
-    steps,
-)
+from experiments.studies.tutorials import update_maps
 from experiments.studies.tutorials.worked_numbers import EPS
 
 BETAS = (0.0, 0.5, 0.9, 0.99)
@@ -76,17 +69,17 @@ def uncorrected() -> optax.GradientTransformation:
 
 
 def _differences(methods: Mapping[str, optax.GradientTransformation]) -> Table:
-    g1, g2 = np.meshgrid(AXIS, AXIS)
+    g1, g2 = np.meshgrid(update_maps.AXIS, update_maps.AXIS)
     changes = {
-        name: (np.abs(steps(method, g1, g2)[1]) - np.abs(g2)).tolist()
+        name: (np.abs(update_maps.steps(method, g1, g2)[1]) - np.abs(g2)).tolist()
         for name, method in methods.items()
     }
-    return {"gradients": AXIS.tolist(), **changes}
+    return {"gradients": update_maps.AXIS.tolist(), **changes}
 
 
 def _low_lead(table: Table, name: str) -> float:
     """The largest value where both gradients are low, less that of elsewhere."""
-    first, second = grid(table)
+    first, second = update_maps.grid(table)
     values = np.asarray(table[name])
     low = np.maximum(abs(first), abs(second)) <= LOW
     return float(values[low].max() - values[~low].max())
@@ -101,7 +94,7 @@ def _border_lead(table: Table, name: str) -> float:
 
 def _updates(table: Table, name: str) -> np.ndarray:
     """|v(2)| where the second gradient is not 0."""
-    _, second = grid(table)
+    _, second = update_maps.grid(table)
     updates = np.asarray(table[name]) + np.abs(second)
     return updates[second != 0]
 
@@ -134,13 +127,13 @@ ADAPTIVE = Claim(
     rule=(
         rules.at_least(
             "largest C_a at low gradients less that elsewhere, least of all β: above 0",
-            least_of("β", BETAS, _low_lead),
-            DIGITS,
+            update_maps.least_of("β", BETAS, _low_lead),
+            update_maps.DIGITS,
         ),
         rules.at_least(
             "least C_a inside the borders less that on them, least of all β: above 0",
-            least_of("β", BETAS, _border_lead),
-            DIGITS,
+            update_maps.least_of("β", BETAS, _border_lead),
+            update_maps.DIGITS,
         ),
         rules.at_most(
             "β = 0: furthest |v(2)| from 1, at most 0.001",
@@ -150,12 +143,12 @@ ADAPTIVE = Claim(
         rules.at_least(
             "least growth of the deviation of |v(2)| from one β to the next: above 0",
             _narrowing,
-            DIGITS,
+            update_maps.DIGITS,
         ),
     ),
     figure=Drawing(
         name="figure-map-adaptive",
-        draw=lambda e: maps(
+        draw=lambda e: update_maps.maps(
             e.table,
             [f"β = {beta:g}" for beta in BETAS],
             "Tutorial A, part 2, Figure 3: gradients amplified and attenuated",
@@ -180,7 +173,7 @@ def _strengths(table: Table) -> Mapping[str, float]:
 
 def _part(table: Table, small: bool) -> np.ndarray:
     """Adam's map where both gradients are small, or both large; both of one sign."""
-    first, second = grid(table)
+    first, second = update_maps.grid(table)
     sizes = np.abs([first, second])
     least, most = sizes.min(axis=0), sizes.max(axis=0)
     chosen = (most <= 0.5) & (least > 0) if small else least >= 2.5
@@ -221,7 +214,7 @@ ADAM = Claim(
     ),
     figure=Drawing(
         name="figure-map-adam",
-        draw=lambda e: maps(
+        draw=lambda e: update_maps.maps(
             e.table,
             VARIANTS,
             "Tutorial A, part 3, Figure 3: bias corrections",
