@@ -9,7 +9,7 @@ demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
 
 test: lint chromium  ## Everything that must pass.
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2
 
 test-fast: lint  ## For every day: all but the tests marked as slow.
 	$(BIN)/python -m pytest -n 2 -m "not slow"
