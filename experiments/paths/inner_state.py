@@ -41,11 +41,8 @@ def kept(name: str) -> Callable[[Step], jax.Array]:
 
 def first_moment(step: Step) -> jax.Array:
     """The average m of the gradients as it is stored, before its bias correction."""
-    resilience = _resilience_state(step.after)
-    if resilience is not None:
-        return resilience.mu
     average = optax.tree.get(step.after, "ema")
-    return optax.tree.get(step.after, "mu") if average is None else average
+    return _kept_for_weights(step.after, "mu") if average is None else average
 
 
 def sign(step: Step) -> jax.Array:
@@ -73,7 +70,8 @@ def factor_of_sign(step: Step) -> jax.Array:
 def resilience(step: Step) -> jax.Array:
     """a_t: what AdaRem multiplies the gradient by; 1 where that is 0."""
     link = optax_sign.scale_by_resilience(step.values["beta"], step.values["decay"])
-    scaled: Any = link.update(step.gradient, _resilience_state(step.before))[0]
+    before = _kept_for_weights(step.before, "ScaleByResilienceState")
+    scaled: Any = link.update(step.gradient, before)[0]
     moves = step.gradient != 0
     return jnp.where(moves, scaled / jnp.where(moves, step.gradient, 1), 1)
 
@@ -85,11 +83,10 @@ def _ratio(step: Step, direction: jax.Array) -> jax.Array:
     return jnp.where(moves, -step.updates / length, 0)
 
 
-def _resilience_state(state: Any) -> Any:
-    """The state whose weights are there: AdaRem-S keeps one more, for none here."""
+def _kept_for_weights(state: Any, name: str) -> Any:
+    """What is kept under this name; AdaRem-S has one more of each, for no weights."""
 
-    def found(node):
-        return isinstance(node, optax_sign.ScaleByResilienceState)
+    def there(path, kept) -> bool:
+        return isinstance(getattr(kept, "mu", kept), jax.Array)
 
-    states = [s for s in jax.tree.leaves(state, is_leaf=found) if found(s)]
-    return next((s for s in states if isinstance(s.mu, jax.Array)), None)
+    return optax.tree.get(state, name, filtering=there)

@@ -190,7 +190,7 @@ def _compiled(loss: Formula, method: Method, choices: tuple[tuple[str, Value], .
     def run(numbers: Mapping[str, jax.Array], start, disturbances):
         return walk(
             lambda w: loss(w[0], w[1]),
-            method.build(values := {**numbers, **dict(choices)}),
+            method.call.build(values := {**numbers, **dict(choices)}),
             start,
             len(disturbances),
             dict(method.components),

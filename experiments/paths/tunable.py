@@ -43,57 +43,67 @@ class Call:
 
     Attributes:
       function: what is called.
-      names: of the sliders and choices that are its arguments of the same name.
+      options: the sliders and choices that are its arguments of the same name.
       parts: calls whose results are its first arguments.
       fixed: arguments that are always the same.
     """
 
     function: Callable[..., optax.GradientTransformation]
-    names: tuple[str, ...] = ()
+    options: tuple[Slider | Choice, ...] = ()
     parts: tuple["Call", ...] = ()
     fixed: tuple[tuple[str, Value], ...] = ()
 
     def build(self, values: Mapping[str, Any]) -> optax.GradientTransformation:
         """The optimizer; numbers may be tracers."""
-        named = {name: values[name] for name in self.names}
         parts = (part.build(values) for part in self.parts)
-        return self.function(*parts, **named, **dict(self.fixed))
+        return self.function(*parts, **self._named(values))
 
     def text(self, values: Mapping[str, Any]) -> str:
         """The expression that makes the same after `import optax, optax_sign`."""
-        named = {**{name: values[name] for name in self.names}, **dict(self.fixed)}
         arguments = [part.text(values) for part in self.parts]
-        arguments += [f"{name}={value!r}" for name, value in named.items()]
+        arguments += [
+            f"{name}={value!r}" for name, value in self._named(values).items()
+        ]
         package = self.function.__module__.partition(".")[0]
         return f"{package}.{self.function.__name__}({', '.join(arguments)})"
 
+    def _named(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {o.name: values[o.name] for o in self.options} | dict(self.fixed)
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+
+@dataclasses.dataclass(frozen=True)
 class Method:
     """An optimizer to choose.
 
     Attributes:
       label: for the reader.
       call: the optimizer and its expression.
-      sliders: its numbers.
-      choices: its other options.
+      explanation: two sentences for someone who has never seen it.
       components: name → what is read from a step.
       measure: what its learning rate multiplies: "gradient"; "stride", steps of about
         length 1; or "angle", steps relative to the distance from the origin.
-      explanation: two sentences for someone who has never seen it.
     """
 
     label: str
     call: Call
-    sliders: tuple[Slider, ...]
-    choices: tuple[Choice, ...] = ()
+    explanation: str
     components: tuple[tuple[str, Callable[[Step], jax.Array]], ...] = ()
     measure: str = "gradient"
-    explanation: str
 
-    def build(self, values: Mapping[str, Any]) -> optax.GradientTransformation:
-        """The optimizer; the numbers among `values` may be tracers."""
-        return self.call.build(values)
+    @property
+    def sliders(self) -> tuple[Slider, ...]:
+        """Its numbers."""
+        return tuple(o for o in self._options if isinstance(o, Slider))
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """Its other options."""
+        return tuple(o for o in self._options if isinstance(o, Choice))
+
+    @property
+    def _options(self) -> tuple[Slider | Choice, ...]:
+        calls = (self.call, *self.call.parts)
+        return tuple(option for call in calls for option in call.options)
 
     def expression(self, values: Mapping[str, Value] | None = None) -> str:
         """The exact optax expression, ready to copy."""

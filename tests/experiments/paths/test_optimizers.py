@@ -33,7 +33,7 @@ def test_the_optimizer_accepts_both_ends_of_every_slider(key, end):
     method = METHODS[key]
     # As Python numbers, whose ranges optax_sign checks.
     values = method.checked(numbers_at(method, end))
-    assert isinstance(method.build(values), optax.GradientTransformation)
+    assert isinstance(method.call.build(values), optax.GradientTransformation)
     for slider in method.sliders:
         assert slider.low <= slider.default <= slider.high
         assert slider.low > 0 or not slider.logarithmic
@@ -44,7 +44,7 @@ def test_defaults_are_those_of_the_function(key):
     method = METHODS[key]
     for call in (method.call, *method.call.parts):
         arguments = inspect.signature(call.function).parameters
-        for name in call.names:
+        for name in (option.name for option in call.options):
             default = arguments[name].default
             if name in ("learning_rate", "momentum") or default is inspect._empty:
                 continue
