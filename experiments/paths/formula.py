@@ -64,24 +64,18 @@ def _power(base: ArrayLike, exponent: Any) -> jax.Array:
 
 
 OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: jnp.add,
-    ast.Sub: jnp.subtract,
-    ast.Mult: jnp.multiply,
-    ast.Div: jnp.divide,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: jnp.divide,  # of numbers too, as 1/0 is no error here
     ast.Pow: _power,
     ast.USub: operator.neg,  # of a number a number, which _power looks for
     ast.UAdd: operator.pos,
 }
 
 # Of numbers only, which are worked out before JAX sees the formula.
-EXPONENTS: Mapping[type[ast.AST], Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-}
+EXPONENTS = {**OPERATORS, ast.Div: operator.truediv}
+del EXPONENTS[ast.Pow]
 
 ALLOWED = (
     "a formula is made of numbers, w1, w2, pi, e, + - * / **, parentheses and "
