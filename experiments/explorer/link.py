@@ -8,17 +8,16 @@ Addresses come from anywhere: what cannot be read is replaced by what a first vi
 show, and told in a sentence.
 """
 
+import contextlib
 import dataclasses
 import urllib.parse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from experiments.errors import ConfigError, unknown
 from experiments.explorer import view as state
 from experiments.explorer.view import Shown, View
 from experiments.paths import optimizers as methods
-from experiments.paths import surfaces
-from experiments.paths.surfaces import Bounds
 from experiments.paths.tunable import Value
 
 MAX_QUERY = 8000  # characters
@@ -29,21 +28,19 @@ FIELDS = ("surface", "formula", "view", "start", "noise", "steps", "seed", "opti
 
 def to_query(view: View) -> str:
     """The query of the address that shows this view; `from_query` reads it back."""
-    pairs: list[tuple[str, str]] = []
     if view.surface is None:
-        (low, high), (bottom, top) = view.bounds
-        pairs.append(("formula", view.formula))
-        pairs.append(("view", _joined(low, high, bottom, top)))
+        pairs = [("formula", view.formula)]
+        pairs += [("view", _joined(*view.bounds[0], *view.bounds[1]))]
     else:
-        pairs.append(("surface", view.surface))
+        pairs = [("surface", view.surface)]
     pairs += [("start", _joined(*view.start)), ("noise", _joined(view.noise))]
     pairs += [("steps", str(view.steps)), ("seed", str(view.seed))]
     for shown in view.optimizers:
         words = [shown.key, *(f"{name}={value}" for name, value in shown.values)]
         words += [f"show={' '.join(shown.components)}"] if shown.components else []
-        pairs.append(("optimizer", ",".join(words)))
+        pairs += [("optimizer", ",".join(words))]
     if not view.optimizers:
-        pairs.append(("optimizer", ""))
+        pairs += [("optimizer", "")]
     return urllib.parse.urlencode(pairs)
 
 
@@ -72,22 +69,13 @@ def from_query(query: str) -> tuple[View, tuple[str, ...]]:
         else:
             notices.append(str(unknown("field of the address", name[:50], FIELDS)))
 
-    def attempt(make: Callable[[], Any], instead: Any) -> Any:
-        try:
-            return make()
-        except ConfigError as error:
-            notices.append(str(error))
-            return instead
-
-    view = attempt(lambda: _first_view(fields), state.of_preset("quadratic"))
+    view = state.of_preset("quadratic")
+    with _noting(notices):
+        view = _first_view(fields)
     for name, read in _READERS.items():
         if name in fields:
-            view = attempt(
-                lambda v=view, n=name, r=read: dataclasses.replace(
-                    v, **{n: r(n, fields[n])}
-                ),
-                view,
-            )
+            with _noting(notices):
+                view = dataclasses.replace(view, **{name: read(name, fields[name])})
     if optimizers:
         named = [text for text in optimizers if text]
         if len(named) > state.MAX_OPTIMIZERS:
@@ -95,30 +83,30 @@ def from_query(query: str) -> tuple[View, tuple[str, ...]]:
                 f"The address names {len(named)} optimizers, of which the first "
                 f"{state.MAX_OPTIMIZERS} are shown."
             )
-        read = [
-            attempt(lambda t=text: _shown(t), None)
-            for text in named[: state.MAX_OPTIMIZERS]
-        ]
-        view = dataclasses.replace(
-            view, optimizers=tuple(shown for shown in read if shown is not None)
-        )
+        shown: list[Shown] = []
+        for text in named[: state.MAX_OPTIMIZERS]:
+            with _noting(notices):
+                shown.append(_shown(text))
+        view = dataclasses.replace(view, optimizers=tuple(shown))
     return view, tuple(notices[:MAX_NOTICES])
 
 
+@contextlib.contextmanager
+def _noting(notices: list[str]) -> Iterator[None]:
+    """Goes on after what cannot be read, with a sentence more."""
+    try:
+        yield
+    except ConfigError as error:
+        notices.append(str(error))
+
+
 def _first_view(fields: Mapping[str, str]) -> View:
-    if "formula" in fields:
-        return state.of_formula(fields["formula"], _bounds(fields))
-    name = fields.get("surface", "quadratic")
-    if name not in surfaces.PRESETS:
-        raise unknown("surface", name[:50], surfaces.PRESETS)
-    return state.of_preset(name)
-
-
-def _bounds(fields: Mapping[str, str]) -> Bounds:
+    if "formula" not in fields:
+        return state.of_preset(fields.get("surface", "quadratic"))
     if "view" not in fields:
-        return surfaces.VIEW
+        return state.of_formula(fields["formula"])
     low, high, bottom, top = _numbers("view", fields["view"], 4)
-    return (low, high), (bottom, top)
+    return state.of_formula(fields["formula"], ((low, high), (bottom, top)))
 
 
 def _shown(text: str) -> Shown:

@@ -12,6 +12,7 @@ import panel_material_ui as pmui
 
 from experiments.errors import ConfigError
 from experiments.explorer import link
+from experiments.explorer import view as state
 from experiments.explorer.browser import LIST, Address, Copy
 from experiments.explorer.card import Card
 from experiments.explorer.controls import Controls
@@ -95,22 +96,18 @@ class Explorer(pn.viewable.Viewer):
         return self.page
 
     def _body(self) -> pn.Column:
-        setting = pn.Column(
-            self.controls.layout,
-            pn.Row(self._link, self.address, **WIDE),
-            styles={"grid-area": "setting"},
+        def area(name: str, *shown) -> pn.Column:
+            return pn.Column(*shown, styles={"grid-area": name}, **WIDE)
+
+        linked = pn.Row(self._link, self.address, **WIDE)
+        more = pn.Row(self.method, self.add, **WIDE)
+        return pn.Column(
+            area("setting", self.controls.layout, linked),
+            area("figures", self._status, *self.figures.panes),
+            area("cards", self._deck, more),
+            stylesheets=[LAYOUT],
             **WIDE,
         )
-        figures = pn.Column(
-            self._status, *self.figures.panes, styles={"grid-area": "figures"}, **WIDE
-        )
-        cards = pn.Column(
-            self._deck,
-            pn.Row(self.method, self.add, **WIDE),
-            styles={"grid-area": "cards"},
-            **WIDE,
-        )
-        return pn.Column(setting, figures, cards, stylesheets=[LAYOUT], **WIDE)
 
     def change(self, make: Callable[[View], View]) -> None:
         """Shows what this makes of the view, or says why that cannot be shown."""
@@ -151,16 +148,13 @@ class Explorer(pn.viewable.Viewer):
 
     def _match_cards(self) -> None:
         """A card for each optimizer; one that only moved its sliders keeps its own."""
-        cards = []
         for slot, shown in enumerate(self.view.optimizers):
             if slot < len(self.cards) and self.cards[slot].key == shown.key:
-                card = self.cards[slot]
-                card.show(shown)
+                self.cards[slot].show(shown)
             else:
-                card = Card(shown, self._edit)
-            cards.append(card)
-        self.cards = cards
-        layouts = [card.layout for card in cards]
+                self.cards[slot : slot + 1] = [Card(shown, self._edit)]
+        del self.cards[len(self.view.optimizers) :]
+        layouts = [card.layout for card in self.cards]
         if layouts != list(self._deck.objects):
             self._deck.objects = layouts
             self._colour_cards()
@@ -183,9 +177,8 @@ class Explorer(pn.viewable.Viewer):
         self.change(lambda view: dataclasses.replace(view, start=(w1, w2)))
 
     def _with_another(self, view: View) -> View:
-        key = self.method.value
-        values = optimizers.find(key).starting_values(self.figures.found.surface)
-        shown = Shown(key, tuple(values.items()))
+        surface = self.figures.found.surface
+        shown = state.at_fitting_rate(self.method.value, surface)
         return dataclasses.replace(view, optimizers=(*view.optimizers, shown))
 
     def _edit(self, card: Card, make: Callable[[Shown], Shown | None]) -> None:

@@ -1,7 +1,7 @@
 """All that a view of the explorer shows: the surface, the paths and what moves them."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.errors import ConfigError, unknown
@@ -111,8 +111,12 @@ FIRST = (Shown("sgd"), Shown("momentum"), Shown("adam"))
 
 
 def of_preset(key: str, optimizers: Sequence[Shown] = FIRST) -> View:
-    """A preset as it is first shown, with these optimizers at rates that suit it."""
-    return _first(surfaces.PRESETS[key], optimizers, {"surface": key})
+    """A preset as it is first shown, with these optimizers at rates that suit it.
+
+    Raises:
+      ConfigError: there is none of this key.
+    """
+    return _first(View(surface=key).resolve(), optimizers, surface=key)
 
 
 def of_formula(
@@ -125,20 +129,21 @@ def of_formula(
         view is the loss a finite number.
     """
     surface = surfaces.from_formula(text, bounds)
-    own = {"surface": None, "formula": surface.formula.text, "bounds": bounds}
-    return _first(surface, optimizers, own)
+    own: Any = {"surface": None, "formula": text, "bounds": bounds}
+    return _first(surface, optimizers, **own)
 
 
-def _first(
-    surface: Surface, optimizers: Sequence[Shown], named: Mapping[str, Any]
-) -> View:
-    suited = tuple(
-        dataclasses.replace(
-            shown, values=tuple(shown.method.starting_values(surface).items())
-        )
-        for shown in optimizers
-    )
-    return View(start=surface.start, noise=surface.noise, optimizers=suited, **named)
+def at_fitting_rate(
+    key: str, surface: Surface, components: Sequence[str] = ()
+) -> Shown:
+    """An optimizer with its defaults and a learning rate that suits the surface."""
+    values = methods.find(key).starting_values(surface)
+    return Shown(key, tuple(values.items()), tuple(components))
+
+
+def _first(on: Surface, optimizers: Sequence[Shown], **named: Any) -> View:
+    suited = tuple(at_fitting_rate(s.key, on, s.components) for s in optimizers)
+    return View(start=on.start, noise=on.noise, optimizers=suited, **named)
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

@@ -13,14 +13,14 @@ from experiments.errors import unknown
 from experiments.paths import inner_state
 from experiments.paths.tunable import Call, Choice, Method, Slider
 
-RATE = Slider("learning_rate", 1e-5, 100.0, 0.01, logarithmic=True)
-STRIDE = Slider("learning_rate", 1e-4, 10.0, 0.1, logarithmic=True)
-ANGLE = Slider("learning_rate", 1e-4, 1.0, 0.05, logarithmic=True)
+RATE = Slider("learning_rate", 1e-5, 100.0, 0.01, True, "gradient")
+STRIDE = Slider("learning_rate", 1e-4, 10.0, 0.1, True, "stride")
+ANGLE = Slider("learning_rate", 1e-4, 1.0, 0.05, True, "angle")
 BETA = Slider("beta", 0.0, 0.999, 0.9)
 # Of variance adaptation, which has no estimate from the last gradient alone.
 POSITIVE_BETA = Slider("beta", 0.01, 0.999, 0.9)
 FADING = Slider("decay", 0.0, 1.0, 0.999)
-EPSILON = Slider("eps", 1e-12, 1.0, 1e-8, logarithmic=True)
+EPSILON = Slider("eps", 1e-12, 1.0, 1e-8, True)
 B1, B2 = Slider("b1", 0.0, 0.999, 0.9), Slider("b2", 0.0, 0.9999, 0.999)
 NESTEROV = Choice("nesterov", (False, True))
 
@@ -51,7 +51,6 @@ METHODS: Mapping[str, Method] = {
         "moves about as fast as the steep one. That turns the path away from straight "
         "downhill, towards the minimum.",
         components=(V,),
-        measure="stride",
     ),
     "adam": Method(
         "Adam",
@@ -61,7 +60,6 @@ METHODS: Mapping[str, Method] = {
         "steep it is. The path turns where one weight's slopes change side: its m "
         "shrinks and that weight halts, while the other one goes on.",
         components=(M, V),
-        measure="stride",
     ),
     "rprop": Method(
         "Rprop",
@@ -77,7 +75,6 @@ METHODS: Mapping[str, Method] = {
         "its sign and shrinks when that changes. How steep it is does not matter, and "
         "noise, which changes signs at random, stops it.",
         components=(("step", inner_state.kept("step_sizes")), SIGN),
-        measure="stride",
     ),
     "ssd": Method(
         "Sign descent (SSD)",
@@ -86,7 +83,6 @@ METHODS: Mapping[str, Method] = {
         "at every step and the path runs along diagonals. It never slows down, and "
         "ends by jumping to and fro across the minimum.",
         components=(SIGN,),
-        measure="stride",
     ),
     "m_sgd": Method(
         "Averaged gradient (M-SGD)",
@@ -103,7 +99,6 @@ METHODS: Mapping[str, Method] = {
         "turn a weight round. Every weight still moves by the full length at every "
         "step, and turns late, once its average has changed side.",
         components=(M, SIGN),
-        measure="stride",
     ),
     "mas": Method(
         "MaS",
@@ -112,7 +107,6 @@ METHODS: Mapping[str, Method] = {
         "Adam has to store. As no step is ever shorter than the rate, it wants a "
         "smaller one than Adam.",
         components=(M, SIGN),
-        measure="stride",
     ),
     "svag": Method(
         "SVAG",
@@ -145,7 +139,6 @@ METHODS: Mapping[str, Method] = {
         "of that sign: Adam, written as what it does. It turns where one weight's "
         "slopes begin to disagree, as their γ brakes that weight alone.",
         components=(M, V, ("γ", inner_state.factor_of_sign), SIGN),
-        measure="stride",
     ),
     "adarem": Method(
         "AdaRem",
@@ -190,7 +183,6 @@ METHODS: Mapping[str, Method] = {
         "direction points straight inwards or outwards the weights stop turning, "
         "which need not be at the circle's best point.",
         components=(M, V),
-        measure="angle",
     ),
 }
 

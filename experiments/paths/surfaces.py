@@ -47,7 +47,7 @@ class Surface:
     formula: Formula
     bounds: Bounds
     start: Point
-    minima: tuple[Point, ...]
+    minima: tuple[Point, ...] = ((0.0, 0.0),)
     minima_known: bool = True
     rate: float
     noise: float = 0.0
@@ -203,13 +203,11 @@ def _rotated(surface: Surface, bounds: Bounds) -> Surface:
     )
 
 
-_ORIGIN = ((0.0, 0.0),)
 _QUADRATIC = _preset(
     "Quadratic",
     "3*w1**2 + 10*w2**2",
     bounds=((-20.0, 20.0), (-25.0, 25.0)),
     start=(-15.0, 20.0),
-    minima=_ORIGIN,
     rate=0.02,
 )
 _RAVINE = _preset(
@@ -217,7 +215,6 @@ _RAVINE = _preset(
     "0.1*w1**2 + 10*w2**2",
     bounds=((-10.0, 10.0), (-4.0, 4.0)),
     start=(-8.0, 2.0),
-    minima=_ORIGIN,
     rate=0.09,
 )
 _NOISY = _preset(
@@ -225,7 +222,6 @@ _NOISY = _preset(
     "0.5*w1**2 + 2.5*w2**2",
     bounds=((-6.0, 6.0), (-6.0, 6.0)),
     start=(-5.0, 4.0),
-    minima=_ORIGIN,
     rate=0.1,
     noise=4.0,
 )
@@ -242,7 +238,6 @@ PRESETS: Mapping[str, Surface] = {
         "(100*w1**2 + w2**2)/2",
         bounds=((-4.0, 4.0), (-12.0, 12.0)),
         start=(1.0, -10.0),
-        minima=_ORIGIN,
         rate=0.0196,  # 0.98 of the largest stable one
     ),
     "hill": _preset(

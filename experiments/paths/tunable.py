@@ -20,13 +20,18 @@ Value = float | bool | str
 
 @dataclasses.dataclass(frozen=True)
 class Slider:
-    """A number: the optimizer accepts every one from `low` to `high`."""
+    """A number: the optimizer accepts every one from `low` to `high`.
+
+    A learning rate has a `measure`, what it multiplies: "gradient"; "stride", steps of
+    about length 1; or "angle", steps relative to the distance from the origin.
+    """
 
     name: str
     low: float
     high: float
     default: float
     logarithmic: bool = False
+    measure: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,15 +85,12 @@ class Method:
       call: the optimizer and its expression.
       explanation: two sentences for someone who has never seen it.
       components: name → what is read from a step.
-      measure: what its learning rate multiplies: "gradient"; "stride", steps of about
-        length 1; or "angle", steps relative to the distance from the origin.
     """
 
     label: str
     call: Call
     explanation: str
     components: tuple[tuple[str, Callable[[Step], jax.Array]], ...] = ()
-    measure: str = "gradient"
 
     @property
     def sliders(self) -> tuple[Slider, ...]:
@@ -140,8 +142,8 @@ class Method:
         """The defaults, with a learning rate that suits the surface."""
         (low, high), _ = surface.bounds
         rate = {"gradient": surface.rate, "stride": one_digit((high - low) / 200)}
-        slider = next(s for s in self.sliders if s.name == "learning_rate")
-        fitting = rate.get(self.measure, slider.default)
+        slider = next(s for s in self.sliders if s.measure)
+        fitting = rate.get(slider.measure, slider.default)
         fitting = min(max(fitting, slider.low), slider.high)
         return self.checked({"learning_rate": fitting})
 
