@@ -1,6 +1,7 @@
 """The card of one optimizer: what it does, its sliders, its expression, its inside."""
 
 import dataclasses
+import functools
 import html
 import math
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class Card:
         )
         remove.on_click(lambda event: on_change(self, lambda shown: None))
         self._dials = {
-            slider.name: Dial(slider, self._chooser(slider.name))
+            slider.name: Dial(slider, functools.partial(self._choose, slider.name))
             for slider in method.sliders
         }
         self._choices = {choice.name: self._choice(choice) for choice in method.choices}
@@ -99,7 +100,7 @@ class Card:
             visible=bool(method.components),
             margin=(0, 10),
         )
-        self._inside.param.watch(self._draw, "value")
+        self._inside.param.watch(lambda event: self._draw(tuple(event.new)), "value")
         self._expression = pn.pane.HTML(**WIDE)
         self._copy = Copy(label="Copy expression", margin=(0, 10, 8, 10))
         self.layout = pmui.Paper(
@@ -144,24 +145,17 @@ class Card:
                 options=list(choice.options),
                 **WIDE,
             )
-        choose = self._chooser(choice.name)
-        widget.param.watch(lambda event: choose(event.new), "value")
+        widget.param.watch(lambda event: self._choose(choice.name, event.new), "value")
         return widget
 
-    def _chooser(self, name: str) -> Callable[[Value], None]:
-        """Gives the value of this name another value."""
+    def _choose(self, name: str, value: Value) -> None:
+        def chosen(shown: Shown) -> Shown:
+            # The last of a name is what counts.
+            return dataclasses.replace(shown, values=(*shown.values, (name, value)))
 
-        def choose(value: Value) -> None:
-            def chosen(shown: Shown) -> Shown:
-                values = {**dict(shown.values), name: value}
-                return dataclasses.replace(shown, values=tuple(values.items()))
+        self._on_change(self, chosen)
 
-            self._on_change(self, chosen)
-
-        return choose
-
-    def _draw(self, event) -> None:
-        components = tuple(event.new)
+    def _draw(self, components: tuple[str, ...]) -> None:
         self._on_change(
             self, lambda shown: dataclasses.replace(shown, components=components)
         )

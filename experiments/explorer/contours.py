@@ -51,20 +51,14 @@ class Contours:
         self._minima = empty("w1", "w2")
         self._start = empty("w1", "w2")
         self._paths = [self._path(slot) for slot in range(MAX_OPTIMIZERS)]
+        hollow: Any = {"x": "w1", "y": "w2", "line_width": 2, "fill_alpha": 0}
+        cross, target = (
+            {"marker": "x", "size": 13},
+            {"marker": "circle_cross", "size": 15},
+        )
         self._crosses = [
-            self.figure.scatter(
-                "w1",
-                "w2",
-                source=source,
-                marker=marker,
-                size=size,
-                line_width=2,
-                fill_alpha=0,
-            )
-            for source, marker, size in (
-                (self._minima, "x", 13),
-                (self._start, "circle_cross", 15),
-            )
+            self.figure.scatter(source=self._minima, **cross, **hollow),
+            self.figure.scatter(source=self._start, **target, **hollow),
         ]
         self.colour(False)
         self.figure.on_event(Tap, lambda event: on_click((event.x, event.y)))

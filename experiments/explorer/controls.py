@@ -17,6 +17,7 @@ from experiments.paths.surfaces import Bounds, Surface
 NOISE = 10.0  # where the slider ends, unless a link says more
 OWN = "Your own formula"
 WIDE = {"sizing_mode": "stretch_width", "margin": (5, 5)}
+FULL: Any = {"sizing_mode": "stretch_width", "margin": 0}
 
 
 class Controls:
@@ -49,27 +50,20 @@ class Controls:
             label="Seed of the noise", start=0, end=state.MAX_SEED, size="small", **WIDE
         )
         self.view = pn.Column(
-            *(
-                pn.Row(*pair, sizing_mode="stretch_width", margin=0)
-                for pair in (self.bounds[:2], self.bounds[2:])
-            ),
-            sizing_mode="stretch_width",
-            margin=0,
+            pn.Row(*self.bounds[:2], **FULL), pn.Row(*self.bounds[2:], **FULL), **FULL
         )
         self.layout = pn.Column(
             self.surface,
             self.formula,
             self.view,
-            pn.Row(*self.start, sizing_mode="stretch_width", margin=0),
+            pn.Row(*self.start, **FULL),
             self.steps,
             self.noise,
             self.seed,
             sizing_mode="stretch_width",
             margin=(10, 0, 0, 0),
         )
-        self._watch()
 
-    def _watch(self) -> None:
         def when(widget, change: Callable[[View, Any], View]) -> None:
             widget.param.watch(
                 lambda event: self._on_change(lambda view: change(view, event.new)),
@@ -77,7 +71,7 @@ class Controls:
             )
 
         when(self.surface, self._choose_surface)
-        when(self.formula, lambda view, text: with_formula(view, text))
+        when(self.formula, with_formula)
         for widget in self.bounds:
             when(widget, lambda view, _: with_formula(view, None, self._bounds()))
         for widget in self.start:

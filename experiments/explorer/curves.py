@@ -35,20 +35,13 @@ class LossCurves:
             y_range=Range1d(start=0.1, end=1),
             y_axis_type="log",
         )
-        self._curves = [
-            (
-                slot,
-                drawing.line(
-                    "step",
-                    name,
-                    source=source,
-                    line_dash=style.DASHES[slot],
-                    line_width=2,
-                ),
-            )
-            for drawing, name in ((self.linear, "loss"), (self.logarithmic, "above"))
-            for slot, source in enumerate(self._sources)
-        ]
+        self._curves = []
+        for slot, source in enumerate(self._sources):
+            dashed: Any = {"source": source, "line_dash": style.DASHES[slot]}
+            self._curves += [
+                (slot, self.linear.line("step", "loss", line_width=2, **dashed)),
+                (slot, self.logarithmic.line("step", "above", line_width=2, **dashed)),
+            ]
 
     def draw(self, slot: int, path: Trajectory | None, least: float) -> None:
         """The losses of the optimizer in this place, or none.

@@ -96,16 +96,13 @@ def _check_free(host: str, port: int) -> None:
         ):
             socket.create_server(place[:2], family=family).close()
     except (OSError, UnicodeError) as error:
-        raise ConfigError(_refusal(host, port, error)) from error
-
-
-def _refusal(host: str, port: int, error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.EADDRINUSE:
-        return f"port {port} is in use, so another --port is needed."
-    if number == errno.EACCES:
-        return f"port {port} must be one that you may listen at, as 1024 or above."
-    return f"host must be a name or an address of this machine, got {host!r}."
+        number = getattr(error, "errno", None)
+        said = f"host must be a name or an address of this machine, got {host!r}."
+        if number == errno.EADDRINUSE:
+            said = f"port {port} is in use, so another --port is needed."
+        elif number == errno.EACCES:
+            said = f"port {port} must be one that you may listen at, as 1024 or above."
+        raise ConfigError(said) from error
 
 
 def _addresses(name: str) -> list[str]:
