@@ -1,6 +1,7 @@
 """The controls of all paths together: the surface, the start, noise, steps and seed."""
 
 import dataclasses
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -73,9 +74,9 @@ class Controls:
         when(self.surface, self._choose_surface)
         when(self.formula, with_formula)
         for widget in self.bounds:
-            when(widget, lambda view, _: with_formula(view, None, self._bounds()))
+            when(widget, self._move_bounds)
         for widget in self.start:
-            when(widget, lambda view, _: dataclasses.replace(view, start=self._start()))
+            when(widget, self._move_start)
         for name in ("noise", "steps", "seed"):
             when(
                 getattr(self, name),
@@ -88,14 +89,14 @@ class Controls:
         """Puts the controls where the view has them."""
         self.surface.value = view.surface or ""
         self.formula.value = surface.formula.text
-        (left, right), (bottom, top) = surface.bounds
-        own = view.surface is None
-        for widget, value in zip(self.bounds, (left, right, bottom, top), strict=True):
+        ends = itertools.chain(*surface.bounds)
+        for widget, value in zip(self.bounds, ends, strict=True):
             widget.value = value
-        self.view.visible = own
-        widths = (right - left, top - bottom)
-        for widget, value, width in zip(self.start, view.start, widths, strict=True):
-            widget.param.update(value=value, step=width / 100)
+        self.view.visible = view.surface is None
+        for widget, value, (low, high) in zip(
+            self.start, view.start, surface.bounds, strict=True
+        ):
+            widget.param.update(value=value, step=(high - low) / 100)
         self.noise.param.update(value=view.noise, end=max(NOISE, view.noise))
         self.steps.value = view.steps
         self.seed.value = view.seed
@@ -106,15 +107,13 @@ class Controls:
         chosen = state.of_preset(key, view.optimizers)
         return dataclasses.replace(chosen, steps=view.steps, seed=view.seed)
 
-    def _bounds(self) -> Bounds:
-        left, right, bottom, top = (
-            _given(widget.label, widget.value) for widget in self.bounds
-        )
-        return (left, right), (bottom, top)
+    def _move_bounds(self, view: View, _: Any) -> View:
+        left, right, bottom, top = (_given(w.label, w.value) for w in self.bounds)
+        return with_formula(view, None, ((left, right), (bottom, top)))
 
-    def _start(self) -> tuple[float, float]:
-        w1, w2 = (_given(widget.label, widget.value) for widget in self.start)
-        return w1, w2
+    def _move_start(self, view: View, _: Any) -> View:
+        w1, w2 = (_given(w.label, w.value) for w in self.start)
+        return dataclasses.replace(view, start=(w1, w2))
 
 
 def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> View:
@@ -133,11 +132,11 @@ def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> 
     )
     same = chosen.formula == view.formula or text == surface.formula.text
     return dataclasses.replace(
-        chosen,
+        view,
+        surface=None,
+        formula=chosen.formula,
+        bounds=bounds,
         start=view.start if inside else chosen.start,
-        noise=view.noise,
-        steps=view.steps,
-        seed=view.seed,
         optimizers=view.optimizers if same else chosen.optimizers,
     )
 

@@ -61,7 +61,9 @@ def calculate(view: View) -> Found:
     if not surface.minima_known:
         begun = (path for path in paths if path.diverged_at != 0)
         least = min([least, *(float(path.losses.min()) for path in begun)])
-    return Found(view, surface, surfaces.grid(surface), least, paths)
+    return Found(
+        view, surface, surfaces.grid(surface.formula, surface.bounds), least, paths
+    )
 
 
 # A change of a page asks for all paths of its view, of which most are as they were.
@@ -177,13 +179,17 @@ class Figures:
         to = "minimum" if self.found.surface.minima_known else "best point of a grid"
         columns = ("optimizer", "Q", "final loss", f"distance to the {to}")
         head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
-        rows = "".join(
-            _row(slot, shown, path, self._dark)
-            for slot, (shown, path) in enumerate(
-                zip(self.found.view.optimizers, self.found.paths, strict=True)
-            )
-        )
+        shown, paths = self.found.view.optimizers, self.found.paths
+        rows = "".join(map(self._row, itertools.count(), shown, paths))
         self.table.object = f"<table><tr>{head}</tr>{rows}</table>"
+
+    def _row(self, slot: int, shown: Shown, path: Trajectory) -> str:
+        numbers = (path.oscillation, path.final_loss, path.distance)
+        cells = "".join(
+            f"<td>{'–' if np.isnan(n) else f'{n:.3g}'}</td>" for n in numbers
+        )
+        label = html.escape(shown.method.label)
+        return f"<tr><td>{swatch(slot, self._dark)} {label}</td>{cells}</tr>"
 
 
 def swatch(slot: int, dark: bool) -> str:
@@ -192,12 +198,3 @@ def swatch(slot: int, dark: bool) -> str:
         f"<span aria-hidden='true' style='color:{style.curve(slot, dark)}'>"
         f"{style.SYMBOLS[slot]}</span>"
     )
-
-
-def _row(slot: int, shown: Shown, path: Trajectory, dark: bool) -> str:
-    numbers = (path.oscillation, path.final_loss, path.distance)
-    cells = "".join(
-        f"<td>{'–' if np.isnan(number) else f'{number:.3g}'}</td>" for number in numbers
-    )
-    label = html.escape(shown.method.label)
-    return f"<tr><td>{swatch(slot, dark)} {label}</td>{cells}</tr>"

@@ -74,11 +74,6 @@ class Grid:
     notice: str | None
 
 
-def grid(surface: Surface, size: int = GRID) -> Grid:
-    """The losses at `size` × `size` points of the view."""
-    return _grid(surface.formula, surface.bounds, size)
-
-
 def from_formula(
     text: str, bounds: Bounds = VIEW, start: Point | None = None
 ) -> Surface:
@@ -95,7 +90,7 @@ def from_formula(
     """
     parsed = formula.parse(text)
     check_bounds(bounds)
-    seen = _grid(parsed, bounds, GRID)
+    seen = grid(parsed, bounds)
     if np.isnan(seen.losses).all():
         raise FormulaError(
             f"The loss {parsed.text!r} is no finite number anywhere in the view."
@@ -128,7 +123,8 @@ def check_bounds(bounds: Bounds) -> None:
 
 # Every event of a page asks for the grid of its view, which few events change.
 @functools.lru_cache(maxsize=8)
-def _grid(loss: Formula, bounds: Bounds, size: int) -> Grid:
+def grid(loss: Formula, bounds: Bounds, size: int = GRID) -> Grid:
+    """The losses at `size` × `size` points of a view."""
     w1, w2 = (np.linspace(low, high, size) for low, high in bounds)
     with jax.enable_x64(True):
         losses = np.array(_evaluate(loss)(w1[None, :], w2[:, None]))

@@ -36,7 +36,7 @@ def test_formula_is_the_loss_of_that_name(key):
 @pytest.mark.parametrize("key", PRESETS)
 def test_minima_are_where_nothing_around_is_lower(key):
     surface = PRESETS[key]
-    grid = surfaces.grid(surface, 60)
+    grid = surfaces.grid(surface.formula, surface.bounds, 60)
     lowest = min(float(surface.loss(jnp.array(w))) for w in surface.minima)
     assert np.isfinite(grid.losses).all() and grid.notice is None
     # The roundings of a sum of squares that is 0.
@@ -62,7 +62,8 @@ def test_rotation_turns_the_surface_and_its_start(key):
 
 
 def test_grid_has_a_row_for_each_w2():
-    grid = surfaces.grid(PRESETS["quadratic"], 11)
+    surface = PRESETS["quadratic"]
+    grid = surfaces.grid(surface.formula, surface.bounds, 11)
     assert grid.losses.shape == (11, 11)
     # 3·16² + 10·25²: whole numbers.
     assert grid.losses[-1, 1] == 3 * 16**2 + 10 * 25**2
@@ -79,7 +80,7 @@ def test_own_formula_finds_the_best_point_of_its_grid():
 
 def test_what_is_not_finite_is_left_blank_and_told():
     surface = surfaces.from_formula("log(w1) + w2**2", ((-1.0, 3.0), (-1.0, 1.0)))
-    grid = surfaces.grid(surface)
+    grid = surfaces.grid(surface.formula, surface.bounds)
     np.testing.assert_array_equal(np.isnan(grid.losses[0]), grid.w1 <= 0)
     assert grid.notice is not None and "25 % of the view" in grid.notice
     assert_one_sentence(grid.notice)
@@ -111,4 +112,4 @@ def test_what_cannot_be_shown_is_refused_in_one_sentence(text, bounds, says):
 def test_a_flat_surface_is_one_too():
     surface = surfaces.from_formula("7")
     assert surface.rate == 0.1  # nothing bends: a hundredth of the view
-    assert (surfaces.grid(surface).losses == 7).all()
+    assert (surfaces.grid(surface.formula, surface.bounds).losses == 7).all()
