@@ -109,20 +109,14 @@ class FormulaError(ConfigError):
     """A text that is no formula; the message is one sentence for the user."""
 
 
-class _Walk(simpleeval.SimpleEval):
-    """SimpleEval with the few nodes that `parse` lets through, on JAX arrays."""
-
-    def __init__(
-        self,
-        names: Mapping[str, Any],
-        operators: Mapping[type[ast.AST], Callable[..., Any]] = OPERATORS,
-        functions: Mapping[str, Callable[..., jax.Array]] = FUNCTIONS,
-    ):
-        super().__init__(dict(operators), dict(functions), dict(names), {})
-        kinds = (ast.Name, ast.UnaryOp, ast.BinOp, ast.Call, ast.Constant)
-        self.nodes = {kind: self.nodes[kind] for kind in kinds}
-        # Floats, as the arithmetic of Python's integers has no end.
-        self.nodes[ast.Constant] = lambda node: float(node.value)
+def _value(tree: ast.expr, operators: Mapping, functions: Mapping, names: Mapping):
+    """What a tree comes to, of none but the nodes that `parse` lets through."""
+    walk = simpleeval.SimpleEval(dict(operators), dict(functions), dict(names), {})
+    kinds = (ast.Name, ast.UnaryOp, ast.BinOp, ast.Call)
+    walk.nodes = {kind: walk.nodes[kind] for kind in kinds}
+    # Floats, as the arithmetic of Python's integers has no end.
+    walk.nodes[ast.Constant] = lambda node: float(node.value)
+    return walk.eval("", previously_parsed=tree)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,7 +135,7 @@ class Formula:
         """Its value, shape of `w1` and `w2` together; traceable."""
         w1, w2 = jnp.asarray(w1, float), jnp.asarray(w2, float)
         names = {"w1": w1, "w2": w2, **CONSTANTS}
-        value = _Walk(names).eval(self.text, previously_parsed=self.tree)
+        value = _value(self.tree, OPERATORS, FUNCTIONS, names)
         shape = jnp.broadcast_shapes(w1.shape, w2.shape)
         return jnp.broadcast_to(jnp.asarray(value, float), shape)
 
@@ -266,7 +260,7 @@ def _check_exponent(node: ast.expr) -> None:
     if names & set(VARIABLES):
         return
     try:
-        value = _Walk(CONSTANTS, EXPONENTS, {}).eval("", previously_parsed=node)
+        value = _value(node, EXPONENTS, {}, CONSTANTS)
     except (simpleeval.InvalidExpression, ZeroDivisionError):
         value = math.nan
     if not abs(value) <= MAX_POWER:
