@@ -89,7 +89,7 @@ def scale_by_variance_adaptation(
       variance: "moving_average" or "mini_batch".
       mu_dtype: dtype of ``mu``; ``None`` takes each parameter's.
       nu_dtype: dtype of ``nu``; ``None`` takes each parameter's, or float32 for
-        float16, which is refused here, as most squares are 0 in it.
+        float16, which is refused, as most squares underflow in it.
 
     Returns:
       The link; its state is a :class:`ScaleByVarianceAdaptationState`.

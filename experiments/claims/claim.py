@@ -140,7 +140,7 @@ class Claim:
     """Something that a source says, and how it is tried.
 
     Attributes:
-      id: its name in the ledger and on the command line.
+      id: its name in the report and on the command line.
       source: where it is said.
       statement: what is said.
       protocol: how it was tried there and is tried here.

@@ -1,4 +1,4 @@
-"""`report`: the ledger, from the tables of results alone."""
+"""`report`: every claim with its verdict, from the tables of results alone."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ BEGIN, END = "<!-- optimizers -->", "<!-- end of optimizers -->"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Writes the ledger: every claim, what was measured, and the verdict.
+    """Writes the report: every claim, what was measured, and the verdict.
 
     Example: python -m experiments report --output report.html
 

@@ -1,7 +1,7 @@
 """`train`: one optimizer, one seed or several; and the training of other commands.
 
-Nothing is checked in the options of a command but types: tyro would wrap the message
-into its own.
+Options are checked for their type only; values are checked later, since tyro would wrap
+our messages in its own.
 """
 
 import collections
@@ -22,7 +22,7 @@ from experiments.runs import config, names
 from experiments.runs.store import Result, Store
 from experiments.runs.summary import Summary, summarize
 
-# Options without which something is done that no value stands for.
+# Options whose absence means something that no value could say.
 Number = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 Path = Annotated[pathlib.Path | None, arg(metavar="PATH", help_behavior_hint="")]
 

@@ -1,1 +1,1 @@
-"""Data sets by name, as arrays."""
+"""Data sets by name, as arrays; one is added in `datasets.py`."""

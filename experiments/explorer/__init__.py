@@ -1,1 +1,1 @@
-"""The trajectory explorer without its page: surfaces, methods, paths and links."""
+"""The trajectory explorer, a page: its controls, figures, cards and links."""

@@ -1,1 +1,1 @@
-"""The path of an optimizer over a surface."""
+"""The path of an optimizer over a surface: for explorer, tutorials and notebooks."""

@@ -1,1 +1,1 @@
-"""One module a source document: its runs, its figures, its claims."""
+"""One folder a source, one file a topic: calculation, figure and claims."""

@@ -10,7 +10,7 @@ STUDIES = (mas.STUDY, dissecting_adam.STUDY, adarem.STUDY, tutorials.STUDY)
 
 
 def select(names: Sequence[str]) -> list[tuple[Study, Claim]]:
-    """The claims of these names, each once, in the order of the ledger.
+    """The claims of these names, each once, in the order of the report.
 
     Args:
       names: of claims ("mas-1"), of studies ("mas"), or "all".

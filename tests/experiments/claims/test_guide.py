@@ -9,7 +9,7 @@ from tests.test_public_surface import READY
 def test_every_optimizer_has_an_entry():
     names = [entry.name for entry in guide.ENTRIES]
     missing = {*READY, "hyperball"} - set(names)
-    assert not missing, f"experiments/claims/guide.py has no entry for {missing}"
+    assert not missing, f"experiments/claims/guide.toml has no entry for {missing}"
     assert len(names) == len(READY) + 1
 
 
