@@ -104,38 +104,29 @@ def scale_by_resilience(
 
     def init_fn(params):
         mu = _moments.zeros_like(params, mu_dtype)
-        return ScaleByResilienceState(count=jnp.zeros([], jnp.int32), mu=mu)
+        return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu)
 
     def update_fn(updates, state, params=None, **extra_args):
         del params, extra_args
-        largest = jax.tree.map(_largest_magnitude, state.mu)
+        largest = jax.tree.map(_moments.largest_magnitude, state.mu)
         if scope == "global":
-            overall = jnp.zeros([], jnp.float32)
-            for value in jax.tree.leaves(largest):
-                dtype = _moments.at_least_float32(overall, value)
-                overall = jnp.maximum(overall.astype(dtype), value.astype(dtype))
+            start = jnp.zeros([], jnp.float32)
+            overall = _moments.greatest(jax.tree.leaves(largest), start)
             largest = jax.tree.map(lambda _: overall, largest)
 
         def leaf(g, m, peak):
             gradient, mean = _moments.widen(g), _moments.widen(m)
             dtype = _moments.at_least_float32(gradient.real, mean.real, peak)
-            fading = jnp.power(
-                jnp.asarray(decay, dtype),
-                jnp.asarray(state.count // decay_every, dtype),
-            )
+            faded = jnp.asarray(state.count // decay_every, dtype)
+            fading = jnp.power(jnp.asarray(decay, dtype), faded)
             agreement = _agreement(gradient, mean, peak.astype(dtype), eps)
             return ((1 + fading * agreement) * gradient).astype(jnp.result_type(g))
 
         scaled = _moments.map_present(leaf, updates, state.mu, largest)
         mu = _moments.update_ema(updates, state.mu, beta)
-        count = optax.safe_increment(state.count)
-        return scaled, ScaleByResilienceState(count=count, mu=mu)
+        return scaled, ScaleByResilienceState(optax.safe_increment(state.count), mu)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
-
-
-def _largest_magnitude(mean):
-    return jnp.max(jnp.abs(_moments.widen(mean)), initial=0.0)
 
 
 def _agreement(gradient, mean, largest, eps):
@@ -201,9 +192,5 @@ def adarem(
     >>> tx.update(jnp.array([2.0, -4.0]), tx.init(jnp.zeros(2)))[0]
     Array([-1.,  2.], dtype=float32)
     """
-    return chain_with_decay(
-        scale_by_resilience(beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        mask=mask,
-    )
+    link = scale_by_resilience(beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype)
+    return chain_with_decay(learning_rate, weight_decay, mask, link)

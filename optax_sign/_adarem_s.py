@@ -7,7 +7,8 @@ import jax
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from optax_sign._adarem import adarem, scale_by_resilience
+from optax_sign._adarem import scale_by_resilience
+from optax_sign._chain import chain_with_decay
 from optax_sign._checks import check_choice
 from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
@@ -84,27 +85,21 @@ def adarem_s(
     Array(5., dtype=float32)
     """
     check_choice("sphere_scope", sphere_scope, SPHERE_SCOPES)
-    resilience = {
-        "beta": beta,
-        "decay": decay,
-        "decay_every": decay_every,
-        "scope": scope,
-        "eps": eps,
-        "mu_dtype": mu_dtype,
-    }
+    resilience = scale_by_resilience(
+        beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype
+    )
     on_sphere = optax.chain(
-        scale_by_resilience(**resilience),
+        resilience,
         scale_by_sphere_learning_rate(
             learning_rate, weight_decay, radius, sphere_scope
         ),
         project_to_sphere(radius, sphere_scope),
     )
-    flat = adarem(learning_rate, weight_decay=weight_decay, mask=mask, **resilience)
+    flat = chain_with_decay(learning_rate, weight_decay, mask, resilience)  # adarem
 
     def label(params):
-        selected = (
-            scale_invariant(params) if callable(scale_invariant) else scale_invariant
-        )
+        found = callable(scale_invariant)
+        selected = scale_invariant(params) if found else scale_invariant
         return jax.tree.map(lambda s: "sphere" if s else "flat", selected)
 
     return optax.partition({"sphere": on_sphere, "flat": flat}, label)

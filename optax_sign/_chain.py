@@ -9,10 +9,10 @@ from optax_sign._checks import check_rates
 
 
 def chain_with_decay(
-    *links: optax.GradientTransformation,
     learning_rate: optax.ScalarOrSchedule,
     weight_decay: optax.ScalarOrSchedule,
     mask: Any,
+    *links: optax.GradientTransformation,
 ) -> optax.GradientTransformationExtraArgs:
     """``links``, then decay (multiplied by the rate), then ``-learning_rate``.
 

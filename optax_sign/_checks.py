@@ -41,6 +41,13 @@ def check_count(name: str, value: Any) -> None:
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 
 
+def check_batch_size(size: int) -> int:
+    """Give ``size`` back, or raise where it leaves nothing to take a variance of."""
+    if size < 2:
+        raise ValueError(f"batch must hold at least 2 examples, got {size}.")
+    return size
+
+
 def check_link(name: str, value: Any) -> None:
     """Raise unless ``value`` is a transformation, and not what makes one."""
     if not isinstance(value, optax.GradientTransformation):

@@ -5,9 +5,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from optax_sign import _moments
-from optax_sign._checks import check_count
+from optax_sign._checks import check_batch_size, check_count
 
 
 def value_and_grad_and_variance(
@@ -56,44 +57,36 @@ def value_and_grad_and_variance(
         """Mean loss, mean gradient and sum of squared deviations of a chunk."""
         in_axes = (None,) + (0,) * len(chunk)
         losses, gradients = jax.vmap(per_example, in_axes)(params, *chunk)
-        means = jax.tree.map(lambda g: jnp.mean(_moments.widen(g), axis=0), gradients)
-        deviations = jax.tree.map(
-            lambda g, mean: jnp.sum(
-                _moments.squared_magnitude(_moments.widen(g) - mean), axis=0
-            ),
-            gradients,
-            means,
-        )
-        return jnp.mean(_moments.widen(losses)), means, deviations
+        losses, gradients = jax.tree.map(_moments.widen, (losses, gradients))
+        means = jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients)
+        apart = jax.tree.map(jnp.subtract, gradients, means)
+        squares = jax.tree.map(_moments.squared_magnitude, apart)
+        deviations = jax.tree.map(lambda s: jnp.sum(s, axis=0), squares)
+        return jnp.mean(losses), means, deviations
 
     def value_grad_variance(params, *batch):
         size = _batch_size(batch)
         chunk = size if chunk_size is None else min(int(chunk_size), size)
         whole = size - size % chunk
-        first = chunk_moments(params, jax.tree.map(lambda x: x[:chunk], batch))
+        moments = chunk_moments(params, jax.tree.map(lambda x: x[:chunk], batch))
 
         def step(carry, items):
             done, moments = carry
             new = chunk_moments(params, items)
             return (done + chunk, _merge(moments, done, new, chunk)), None
 
-        moments = first
         if whole > chunk:
             rest = jax.tree.map(
                 lambda x: x[chunk:whole].reshape(-1, chunk, *x.shape[1:]), batch
             )
-            (_, moments), _ = jax.lax.scan(
-                step, (jnp.asarray(chunk, float), first), rest
-            )
+            start = (jnp.asarray(chunk, float), moments)
+            (_, moments), _ = jax.lax.scan(step, start, rest)
         if whole < size:
             last = chunk_moments(params, jax.tree.map(lambda x: x[whole:], batch))
             moments = _merge(moments, whole, last, size - whole)
         loss, means, deviations = moments
-        gradient = jax.tree.map(
-            lambda mean, p: mean.astype(jnp.result_type(p)), means, params
-        )
         variance = jax.tree.map(lambda d: d / (size * (size - 1)), deviations)
-        return loss, gradient, variance
+        return loss, optax.tree.cast_like(means, params), variance
 
     return value_grad_variance
 
@@ -124,7 +117,4 @@ def _batch_size(batch):
         raise ValueError(
             f"batch must hold arrays of one length, got lengths {sorted(sizes)}."
         )
-    size = sizes.pop()
-    if size < 2:
-        raise ValueError(f"batch must hold at least 2 examples, got {size}.")
-    return size
+    return check_batch_size(sizes.pop())

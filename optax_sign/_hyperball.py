@@ -70,13 +70,8 @@ def hyperball(
     # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
     # a direction too small to square stays as it is, and bfloat16 is coarse. It also
     # fails where a parameter has no gradient (None).
-    steps = chain_with_decay(
-        inner,
-        optax.stateless(_as_long_as_the_parameters),
-        learning_rate=learning_rate,
-        weight_decay=0.0,
-        mask=None,
-    )
+    rescale = optax.stateless(_as_long_as_the_parameters)
+    steps = chain_with_decay(learning_rate, 0.0, None, inner, rescale)
     return optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
 
 

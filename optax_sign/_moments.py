@@ -3,7 +3,7 @@
 import functools
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -37,6 +37,24 @@ def at_least_float32(*operands: Any) -> Any:
 def widen(leaf: ArrayLike) -> jax.Array:
     """``leaf`` in the dtype in which it is computed with."""
     return jnp.asarray(leaf, at_least_float32(leaf))
+
+
+def largest_magnitude(leaf: ArrayLike) -> jax.Array:
+    """``max |leaf|``, wide; 0 where there is nothing."""
+    return jnp.max(jnp.abs(widen(leaf)), initial=0)
+
+
+def greatest(values: Iterable[jax.Array], start: jax.Array) -> jax.Array:
+    """The greatest of ``start`` and real wide scalars, in their promoted dtype."""
+    for value in values:
+        dtype = at_least_float32(start, value)
+        start = jnp.maximum(start.astype(dtype), value.astype(dtype))
+    return start
+
+
+def divide(value: ArrayLike, by: jax.Array, otherwise: ArrayLike) -> jax.Array:
+    """``value / by``, and ``otherwise`` where ``by`` is 0: safe in derivatives, too."""
+    return jnp.where(by != 0, value / jnp.where(by != 0, by, 1), otherwise)
 
 
 def squared_magnitude(leaf: jax.Array) -> jax.Array:
@@ -111,8 +129,7 @@ def ema(
     wide_ema = optax.ema(beta, debias=False)
 
     def init_fn(params):
-        average = zeros_like(params, mu_dtype)
-        return optax.EmaState(count=jnp.zeros([], jnp.int32), ema=average)
+        return optax.EmaState(jnp.zeros([], jnp.int32), zeros_like(params, mu_dtype))
 
     def update_fn(updates, state, params=None):
         count = optax.safe_increment(state.count)
@@ -130,8 +147,7 @@ def ema(
                 momentum /= one_minus_power(beta, count, momentum.real.dtype)
             return momentum
 
-        updates = map_present(leaf, updates, average)
-        return updates, optax.EmaState(count=count, ema=average)
+        return map_present(leaf, updates, average), optax.EmaState(count, average)
 
     return optax.GradientTransformation(init_fn, update_fn)
 
@@ -140,13 +156,11 @@ def _all_wide(updates: Any, average: Any) -> bool:
     """Tell whether every gradient has its average's dtype, float32 or wider."""
 
     def leaf(gradient, stored):
-        wide = at_least_float32(stored)
-        return (
-            gradient is not None and jnp.result_type(gradient) == stored.dtype == wide
-        )
+        if gradient is None:
+            return False
+        return jnp.result_type(gradient) == stored.dtype == at_least_float32(stored)
 
-    same = jax.tree.map(leaf, updates, average, is_leaf=is_none)
-    return all(jax.tree.leaves(same))
+    return all(jax.tree.leaves(jax.tree.map(leaf, updates, average, is_leaf=is_none)))
 
 
 def log_beta(beta: ArrayLike) -> ArrayLike:
@@ -164,9 +178,8 @@ def one_minus_power(beta: ArrayLike, count: ArrayLike, dtype: Any) -> jax.Array:
 
     So the first value of a bias-corrected average is the value averaged.
     """
-    terms = jnp.expm1(jnp.asarray(count, dtype) * log_beta(beta)) / jnp.expm1(
-        jnp.asarray(log_beta(beta), dtype)
-    )
+    power = jnp.expm1(jnp.asarray(count, dtype) * log_beta(beta))
+    terms = power / jnp.expm1(jnp.asarray(log_beta(beta), dtype))
     return jnp.asarray(1 - beta, dtype) * terms
 
 

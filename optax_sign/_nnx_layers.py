@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -113,51 +113,52 @@ def dense_gradient(x: jax.Array, d: jax.Array) -> jax.Array:
 
 
 def convolution_gradient(
-    window: Sequence[int],
+    shape: Sequence[int],
     strides: Sequence[int],
     padding: str | Sequence[tuple[int, int]],
+    x: jax.Array,
+    d: jax.Array,
+    *,
     lhs_dilation: Sequence[int],
     rhs_dilation: Sequence[int],
-    groups: int,
-) -> ExampleGradient:
-    """Make the function for the gradient of a convolution's kernel from one example.
+    feature_group_count: int,
+    **_: Any,
+) -> jax.Array:
+    """The gradient of a convolution's kernel from one example.
 
     A matrix product over the positions of the window, whose taps are gathered first:
     XLA:CPU runs it an order of magnitude faster than the convolution that it is.
 
     Args:
-      window: spatial shape of the kernel; it is ``[*window, in / groups, out]``.
+      shape: of the kernel, ``[*window, in / groups, out]``.
       strides: one for each spatial axis.
       padding: a name that ``jax.lax.padtype_to_pads`` knows, or (low, high) pairs.
-      lhs_dilation: of the inputs, ``[*sizes, in]``.
+      x: the inputs, ``[*sizes, in]``.
+      d: the gradient of the outputs, ``[*sizes, out]``.
+      lhs_dilation: of the inputs.
       rhs_dilation: of the kernel.
-      groups: into which channels are divided.
+      feature_group_count: groups into which channels are divided.
+      **_: further options of ``jax.lax.conv_general_dilated``, of no effect here.
     """
-
-    def gradient(x, d):
-        *sizes, channels = x.shape
-        *outs, features = d.shape
-        pads = padding
-        if isinstance(pads, str):
-            reach = [(k - 1) * r + 1 for k, r in zip(window, rhs_dilation, strict=True)]
-            pads = lax.padtype_to_pads(sizes, reach, strides, pads)
-        spread = [
-            (low, high, dilation - 1)
-            for (low, high), dilation in zip(pads, lhs_dilation, strict=True)
-        ]
-        x = lax.pad(x, jnp.zeros((), x.dtype), [*spread, (0, 0, 0)])
-        taps = []
-        for tap in itertools.product(*map(range, window)):
-            begin = [i * r for i, r in zip(tap, rhs_dilation, strict=True)]
-            end = [
-                b + (n - 1) * s + 1
-                for b, n, s in zip(begin, outs, strides, strict=True)
-            ]
-            taps.append(lax.slice(x, (*begin, 0), (*end, channels), (*strides, 1)))
-        columns = jnp.concatenate(taps, axis=-1)
-        columns = columns.reshape(-1, len(taps), groups, channels // groups)
-        d = d.reshape(-1, groups, features // groups)
-        product = jnp.einsum("ptgi,pgo->tigo", columns, d)
-        return product.reshape(*window, channels // groups, features)
-
-    return gradient
+    window, groups = shape[:-2], feature_group_count
+    *sizes, channels = x.shape
+    *outs, features = d.shape
+    pads = padding
+    if isinstance(pads, str):
+        reach = [(k - 1) * r + 1 for k, r in zip(window, rhs_dilation, strict=True)]
+        pads = lax.padtype_to_pads(sizes, reach, strides, pads)
+    spread = [
+        (low, high, dilation - 1)
+        for (low, high), dilation in zip(pads, lhs_dilation, strict=True)
+    ]
+    x = lax.pad(x, jnp.zeros((), x.dtype), [*spread, (0, 0, 0)])
+    taps = []
+    for tap in itertools.product(*map(range, window)):
+        begin = [i * r for i, r in zip(tap, rhs_dilation, strict=True)]
+        geometry = zip(begin, outs, strides, strict=True)
+        end = [b + (n - 1) * s + 1 for b, n, s in geometry]
+        taps.append(lax.slice(x, (*begin, 0), (*end, channels), (*strides, 1)))
+    columns = jnp.concatenate(taps, axis=-1)
+    columns = columns.reshape(-1, len(taps), groups, channels // groups)
+    d = d.reshape(-1, groups, features // groups)
+    return jnp.einsum("ptgi,pgo->tigo", columns, d).reshape(shape)

@@ -55,11 +55,8 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
 
     def init_fn(params):
         wide = jax.tree.map(_moments.widen, _moments.zeros_like(params, None))
-        return TrackOscillationState(
-            count=jnp.zeros([], jnp.int32),
-            path=_moments.zeros_like(wide, None, real=True),
-            displacement=wide,
-        )
+        path = _moments.zeros_like(wide, None, real=True)
+        return TrackOscillationState(jnp.zeros([], jnp.int32), path, wide)
 
     def update_fn(updates, state, params=None, **extra_args):
         del params, extra_args
@@ -70,12 +67,11 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
         def lengthen(total, update):
             return total if update is None else walk(total, jnp.abs(update))
 
+        count = optax.safe_increment(state.count)
         none = {"is_leaf": _moments.is_none}
-        return updates, TrackOscillationState(
-            count=optax.safe_increment(state.count),
-            path=jax.tree.map(lengthen, state.path, updates, **none),
-            displacement=jax.tree.map(walk, state.displacement, updates, **none),
-        )
+        path = jax.tree.map(lengthen, state.path, updates, **none)
+        displacement = jax.tree.map(walk, state.displacement, updates, **none)
+        return updates, TrackOscillationState(count, path, displacement)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -124,11 +120,9 @@ def oscillation(state: Any) -> Oscillation:
         )
     total, moved, size = jnp.zeros([]), jnp.zeros([], jnp.int32), 0
     for window in windows:
-        paths, ways = window.path, window.displacement
         steps = jnp.asarray(window.count, jnp.float32)
-        for path, way in zip(
-            jax.tree.leaves(paths), jax.tree.leaves(ways), strict=True
-        ):
+        leaves = map(jax.tree.leaves, (window.path, window.displacement))
+        for path, way in zip(*leaves, strict=True):
             way = jnp.abs(way)
             # A weight that came back to its start keeps a residue of the roundings.
             residue = jnp.sqrt(steps).astype(path.dtype) * jnp.finfo(path.dtype).eps

@@ -73,18 +73,14 @@ def scale_invariant_mask(
     invariant = [leaf.size > 0 for leaf in leaves]
     keys = jax.random.split(jax.random.key(0) if key is None else key, int(samples))
     for sample_key in keys:
-        points = [
-            _rescale(leaf, jax.random.fold_in(sample_key, i))
-            for i, leaf in enumerate(leaves)
-        ]
+        leaf_keys = (jax.random.fold_in(sample_key, i) for i in range(len(leaves)))
+        points = list(map(_rescale, leaves, leaf_keys))
         loss, gradients = evaluate(jax.tree.unflatten(structure, points), *args)
         gradients = jax.tree.leaves(gradients)
         _check_finite("loss_fn", [loss])
         _check_finite("the gradient of loss_fn", gradients)
-        pairs = [
-            (_moments.widen(g), _moments.widen(p))
-            for g, p in zip(gradients, points, strict=True)
-        ]
+        wide = (map(_moments.widen, leaves) for leaves in (gradients, points))
+        pairs = list(zip(*wide, strict=True))
         sizes = [float(norm_of([g]) * norm_of([p])) for g, p in pairs]
         # JAX's gradient by a complex leaf is the conjugate of the steepest ascent.
         products = [abs(float(jnp.sum(g * p).real)) for g, p in pairs]

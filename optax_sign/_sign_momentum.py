@@ -44,12 +44,7 @@ def ssd(
     >>> tx.update(jnp.array([3.0, 0.0, -0.1]), tx.init(jnp.zeros(3)))[0]
     Array([-0.5, -0. ,  0.5], dtype=float32)
     """
-    return chain_with_decay(
-        optax.scale_by_sign(),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        mask=mask,
-    )
+    return chain_with_decay(learning_rate, weight_decay, mask, optax.scale_by_sign())
 
 
 def m_sgd(
@@ -95,12 +90,8 @@ def m_sgd(
     >>> tx.update(jnp.array([2.0, -4.0]), tx.init(jnp.zeros(2)))[0].round(4)
     Array([-1.,  2.], dtype=float32)
     """
-    return chain_with_decay(
-        ema(beta, mu_dtype, debias=True),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        mask=mask,
-    )
+    momentum = ema(beta, mu_dtype, debias=True)
+    return chain_with_decay(learning_rate, weight_decay, mask, momentum)
 
 
 def m_ssd(
@@ -145,13 +136,8 @@ def m_ssd(
     >>> tx.update(jnp.array([2.0, -4.0]), tx.init(jnp.zeros(2)))[0]
     Array([-0.5,  0.5], dtype=float32)
     """
-    return chain_with_decay(
-        ema(beta, mu_dtype, debias=False),
-        optax.scale_by_sign(),
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        mask=mask,
-    )
+    links = (ema(beta, mu_dtype, debias=False), optax.scale_by_sign())
+    return chain_with_decay(learning_rate, weight_decay, mask, *links)
 
 
 def mas(

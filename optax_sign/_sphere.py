@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -73,9 +74,8 @@ def project_to_sphere(
     check_choice("scope", scope, SCOPES)
 
     def init_fn(params):
-        return ProjectToSphereState(
-            count=jnp.zeros([], jnp.int32), radius=_zeros_per_sphere(params, scope)
-        )
+        radius = _zeros_per_sphere(params, scope)
+        return ProjectToSphereState(jnp.zeros([], jnp.int32), radius)
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
@@ -86,12 +86,13 @@ def project_to_sphere(
         target = jnp.where(state.count == 0, target, state.radius)
         norm, reach = _norms(moved, scope).astype(target.dtype), target
         if scope == "global":
-            pairs = list(zip(*map(_leaves_and_none, (updates, moved)), strict=True))
+            leaves = partial(jax.tree.leaves, is_leaf=_moments.is_none)
+            pairs = list(zip(leaves(updates), leaves(moved), strict=True))
             norm = norm_of([m for u, m in pairs if u is not None]).astype(target.dtype)
             still = [m for u, m in pairs if u is None and m is not None]
             share = norm_of(still).astype(target.dtype) / jnp.where(target, target, 1)
             reach = target * jnp.sqrt(jnp.maximum(1 - share**2, 0))
-        ratio = jnp.where(norm != 0, reach / jnp.where(norm != 0, norm, 1), 1)
+        ratio = _moments.divide(reach, norm, 1)
 
         def leaf(update, point, parameter, factor):
             bent = factor.astype(point.real.dtype) * point - parameter
@@ -99,8 +100,7 @@ def project_to_sphere(
 
         factors = _per_leaf(ratio, params, scope)
         updates = _moments.map_present(leaf, updates, moved, params, factors)
-        count = optax.safe_increment(state.count)
-        return updates, ProjectToSphereState(count=count, radius=target)
+        return updates, ProjectToSphereState(optax.safe_increment(state.count), target)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
@@ -164,9 +164,8 @@ def scale_by_sphere_learning_rate(
     check_choice("scope", scope, SCOPES)
 
     def init_fn(params):
-        return ScaleBySphereLearningRateState(
-            count=jnp.zeros([], jnp.int32), flat_norm=_zeros_per_sphere(params, scope)
-        )
+        flat_norm = _zeros_per_sphere(params, scope)
+        return ScaleBySphereLearningRateState(jnp.zeros([], jnp.int32), flat_norm)
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
@@ -181,10 +180,7 @@ def scale_by_sphere_learning_rate(
         rate = _value(learning_rate, state.count, dtype)
         shrinkage = 1 - rate * _value(weight_decay, state.count, dtype)
         # At the origin there is no direction to turn: the rate there is 0.
-        inverse_alpha = jnp.where(
-            flat_norm != 0, norm / jnp.where(flat_norm != 0, flat_norm, 1), 0
-        )
-        sphere_rate = rate * inverse_alpha**2 / shrinkage
+        sphere_rate = rate * _moments.divide(norm, flat_norm, 0) ** 2 / shrinkage
 
         def scale(update, factor):
             wide = _moments.widen(update)
@@ -222,10 +218,6 @@ def _add(update, parameter):
     return _moments.widen(update) + _moments.widen(parameter)
 
 
-def _leaves_and_none(tree):
-    return jax.tree.leaves(tree, is_leaf=_moments.is_none)
-
-
 def _norms(tree, scope):
     """Norm of the whole tree, shape (), or of each leaf, shape (leaves,)."""
     leaves = [_moments.widen(leaf) for leaf in jax.tree.leaves(tree)]
@@ -236,11 +228,7 @@ def _norms(tree, scope):
 
 def norm_of(leaves):
     """Norm of all leaves together; their squares may over- or underflow."""
-    peak = jnp.zeros([])
-    for leaf in leaves:
-        largest = jnp.max(jnp.abs(leaf), initial=0)
-        dtype = _moments.at_least_float32(peak, largest)
-        peak = jnp.maximum(peak.astype(dtype), largest.astype(dtype))
+    peak = _moments.greatest(map(_moments.largest_magnitude, leaves), jnp.zeros([]))
     scale = jnp.where(peak > 0, peak, 1)
     return scale * optax.tree.norm([leaf / scale for leaf in leaves])
 

@@ -65,9 +65,7 @@ def svag(
         mu_dtype=mu_dtype,
         nu_dtype=nu_dtype,
     )
-    return chain_with_decay(
-        link, learning_rate=learning_rate, weight_decay=weight_decay, mask=mask
-    )
+    return chain_with_decay(learning_rate, weight_decay, mask, link)
 
 
 def m_svag(
@@ -124,9 +122,7 @@ def m_svag(
     link = scale_by_variance_adaptation(
         beta=beta, variance=variance, mu_dtype=mu_dtype, nu_dtype=nu_dtype
     )
-    return chain_with_decay(
-        link, learning_rate=learning_rate, weight_decay=weight_decay, mask=mask
-    )
+    return chain_with_decay(learning_rate, weight_decay, mask, link)
 
 
 def adam_star(
@@ -195,6 +191,4 @@ def adam_star(
         mu_dtype=mu_dtype,
         nu_dtype=nu_dtype,
     )
-    return chain_with_decay(
-        link, learning_rate=learning_rate, weight_decay=weight_decay, mask=mask
-    )
+    return chain_with_decay(learning_rate, weight_decay, mask, link)

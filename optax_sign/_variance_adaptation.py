@@ -7,14 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from optax_sign import _moments
-from optax_sign._checks import (
-    check_choice,
-    check_float_dtype,
-    check_link,
-    check_range,
-    check_square_dtype,
-)
+from optax_sign import _checks, _moments
 
 FACTORS = ("magnitude", "sign", "erf")
 VARIANCES = ("moving_average", "mini_batch")
@@ -111,15 +104,17 @@ def scale_by_variance_adaptation(
     >>> updates.round(2)  # certain of the first sign, hardly of the second
     Array([ 1.  , -0.05], dtype=float32)
     """
-    check_range("beta", beta, 0.0, 1.0, open_low=True)
-    check_choice("factor", factor, FACTORS)
-    check_choice("variance", variance, VARIANCES)
-    check_float_dtype("mu_dtype", mu_dtype)
-    check_square_dtype("nu_dtype", nu_dtype)
+    _checks.check_range("beta", beta, 0.0, 1.0, open_low=True)
+    _checks.check_choice("factor", factor, FACTORS)
+    _checks.check_choice("variance", variance, VARIANCES)
+    _checks.check_float_dtype("mu_dtype", mu_dtype)
+    _checks.check_square_dtype("nu_dtype", nu_dtype)
     if direction is not None:
-        check_link("direction", direction)
+        _checks.check_link("direction", direction)
     mini_batch = variance == "mini_batch"
     keeps_nu = momentum or not mini_batch
+    # Averages of independent variances carry squared weights.
+    nu_beta = beta * beta if mini_batch else beta
     direction = optax.with_extra_args_support(direction or optax.identity())
 
     def init_fn(params):
@@ -129,33 +124,24 @@ def scale_by_variance_adaptation(
                 "direction must be a link without state, as optax.scale_by_sign(), "
                 f"got one with {type(kept).__name__}."
             )
-        return ScaleByVarianceAdaptationState(
-            count=jnp.zeros([], jnp.int32),
-            mu=_moments.zeros_like(params, mu_dtype),
-            nu=_moments.zeros_like(params, nu_dtype, real=True) if keeps_nu else None,
-        )
+        mu = _moments.zeros_like(params, mu_dtype)
+        nu = _moments.zeros_like(params, nu_dtype, real=True) if keeps_nu else None
+        return ScaleByVarianceAdaptationState(jnp.zeros([], jnp.int32), mu, nu)
 
     def update_fn(updates, state, params=None, *, variance=None, **extra_args):
-        gradients = updates
         if mini_batch and variance is None:
             raise ValueError(
                 "variance must be the tree of mini-batch variances when the link is "
                 'made with variance="mini_batch", got None.'
             )
         count = optax.safe_increment(state.count)
-        mu = _moments.update_ema(gradients, state.mu, beta)
-        if not keeps_nu:
-            nu = variance
-        elif mini_batch:
-            # Averages of independent variances carry squared weights.
-            variances = _moments.map_present(_storable, variance, state.nu)
-            nu = _moments.update_ema(variances, state.nu, beta * beta)
+        mu = _moments.update_ema(updates, state.mu, beta)
+        if keeps_nu:
+            values = variance if mini_batch else jax.tree.map(_square, updates)
+            values = _moments.map_present(_storable, values, state.nu)
+            nu = _moments.update_ema(values, state.nu, nu_beta)
         else:
-            squares = jax.tree.map(
-                lambda g: _moments.squared_magnitude(_moments.widen(g)), gradients
-            )
-            squares = _moments.map_present(_storable, squares, state.nu)
-            nu = _moments.update_ema(squares, state.nu, beta)
+            nu = variance
 
         def mean_of(m):
             mean = _moments.widen(m)
@@ -166,11 +152,9 @@ def scale_by_variance_adaptation(
             dtype = jnp.promote_types(mean.real.dtype, noise.dtype)
             if not keeps_nu:
                 return noise
-            if mini_batch:
-                noise /= _moments.one_minus_power(beta * beta, count, dtype)
-            else:
-                second = noise / _moments.one_minus_power(beta, count, dtype)
-                second = jnp.minimum(second, jnp.finfo(dtype).max)
+            noise /= _moments.one_minus_power(nu_beta, count, dtype)
+            if not mini_batch:
+                second = jnp.minimum(noise, jnp.finfo(dtype).max)
                 noise = _moving_average_variance(mean, second, beta, count, dtype)
             return noise * _moments.rho(beta, count, dtype) if momentum else noise
 
@@ -182,15 +166,18 @@ def scale_by_variance_adaptation(
             scaled = _adaptation_factor(mean, noise_of(mean, v), factor) * d
             return scaled.astype(jnp.result_type(g))
 
-        directions = _moments.map_present(base, gradients, mu)
-        directions, _ = direction.update(
-            directions, direction.init(gradients), params, **extra_args
-        )
-        updates = _moments.map_present(adapt, gradients, directions, mu, nu)
+        bases = _moments.map_present(base, updates, mu)
+        kept = direction.init(updates)
+        directions, _ = direction.update(bases, kept, params, **extra_args)
+        adapted = _moments.map_present(adapt, updates, directions, mu, nu)
         nu = nu if keeps_nu else None
-        return updates, ScaleByVarianceAdaptationState(count=count, mu=mu, nu=nu)
+        return adapted, ScaleByVarianceAdaptationState(count, mu, nu)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _square(gradient):
+    return _moments.squared_magnitude(_moments.widen(gradient))
 
 
 def _storable(value, average):
@@ -204,7 +191,7 @@ def _moving_average_variance(mean, second, beta, count, dtype):
     """``max(v - m**2, 0) / (1 - rho)``, and 0 at the first step, where rho is 1."""
     excess = jnp.maximum(second - _moments.squared_magnitude(mean), 0)
     scale = _moments.one_minus_rho(beta, count, dtype)
-    return jnp.where(scale > 0, excess / jnp.where(scale > 0, scale, 1), 0)
+    return _moments.divide(excess, scale, 0)
 
 
 def _adaptation_factor(mean, noise, factor):
@@ -213,11 +200,8 @@ def _adaptation_factor(mean, noise, factor):
     total = square + noise
     usable = (total > 0) & (total < jnp.inf)
     # NaN wherever mean or noise is not a finite number by itself: never hide one.
-    certainty = jnp.where(
-        usable,
-        square / jnp.where(usable, total, 1),
-        jnp.where(jnp.isnan(noise), noise, 0 * jnp.abs(mean)),
-    )
+    nothing = jnp.where(jnp.isnan(noise), noise, 0 * jnp.abs(mean))
+    certainty = jnp.where(usable, square / jnp.where(usable, total, 1), nothing)
     if factor == "magnitude":
         return certainty
     if factor == "sign":

@@ -4,6 +4,7 @@ The only module that needs Flax; ``import optax_sign`` does not load it.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ from flax import nnx
 from flax.nnx import tracers
 from flax.nnx.nn.dtypes import promote_dtype
 
-from optax_sign import _moments, _nnx_layers
+from optax_sign import _checks, _moments, _nnx_layers
 
 __all__ = ["value_and_grad_and_variance"]
 
@@ -90,9 +91,8 @@ def value_and_grad_and_variance(
     def value_grad_variance(model, *batch):
         _check_layers(model)
         graph, params, others = nnx.split(model, nnx.Param, ...)
-        zeros = _moments.zeros_like(
-            jax.tree.map(_moments.widen, params), None, real=True
-        )
+        wide = jax.tree.map(_moments.widen, params)
+        zeros = _moments.zeros_like(wide, None, real=True)
 
         def mean_loss(params, probes):
             # Copies that belong to this trace; the caller's layers stay as they are.
@@ -104,9 +104,8 @@ def value_and_grad_and_variance(
                 _probe(layer, probe, name, calls)
             losses = loss_fn(network, *batch)
             _check_losses(losses, calls)
-            return jnp.mean(_moments.widen(losses)), nnx.state(
-                network, nnx.Not(nnx.Param)
-            )
+            kept = nnx.state(network, nnx.Not(nnx.Param))
+            return jnp.mean(_moments.widen(losses)), kept
 
         measure = jax.value_and_grad(mean_loss, (0, 1), has_aux=True)
         (loss, others), (gradient, variance) = measure(params, zeros)
@@ -167,13 +166,11 @@ def _probe(
     calls: dict[str, int],
 ) -> None:
     """Replace the linear function of a layer by one that measures; its bias follows."""
-    if isinstance(layer, nnx.Linear):
-        attribute, gradient_of = "dot_general", _dense
-    else:
-        attribute, gradient_of = "conv_general_dilated", _convolution
+    dense = isinstance(layer, nnx.Linear)
+    attribute = "dot_general" if dense else "conv_general_dilated"
     own = getattr(layer, attribute)
     outside = tracers.TraceState()
-    given = [_raw(parameter) for parameter in (layer.kernel, layer.bias)]
+    given = _raw_parameters(layer)
     kernel = probe.kernel[...]
     if isinstance(layer, nnx.Conv) and layer.mask is not None:
         kernel *= jnp.square(layer.mask)  # what convolves is the masked kernel
@@ -189,8 +186,7 @@ def _probe(
             raise ValueError(
                 f"loss_fn must call each layer once, got a second call of {name}."
             )
-        now = [_raw(parameter) for parameter in (layer.kernel, layer.bias)]
-        if any(a is not b for a, b in zip(given, now, strict=True)):
+        if any(a is not b for a, b in zip(given, _raw_parameters(layer), strict=True)):
             raise ValueError(
                 f"model must use the parameters of a layer as they are, got others in "
                 f"{name}, as nnx.WeightNorm makes them."
@@ -200,29 +196,19 @@ def _probe(
         def function(x, kernel):
             return own(x, kernel, *arguments, **options)
 
-        example_gradient = gradient_of(kernel.shape, *arguments, **options)
+        example_gradient = _nnx_layers.dense_gradient
+        if not dense:
+            example_gradient = partial(
+                _nnx_layers.convolution_gradient, kernel.shape, *arguments, **options
+            )
         return _nnx_layers.probed(function, example_gradient)(x, kernel, probes)
 
     setattr(layer, attribute, measured)
 
 
-def _raw(parameter):
-    return None if parameter is None else parameter.get_raw_value()
-
-
-def _dense(shape, *arguments, **options):
-    return _nnx_layers.dense_gradient
-
-
-def _convolution(shape, strides, padding, **options):
-    return _nnx_layers.convolution_gradient(
-        shape[:-2],
-        strides,
-        padding,
-        options["lhs_dilation"],
-        options["rhs_dilation"],
-        options["feature_group_count"],
-    )
+def _raw_parameters(layer):
+    parameters = (layer.kernel, layer.bias)
+    return [None if p is None else p.get_raw_value() for p in parameters]
 
 
 def _check_losses(losses: jax.Array, calls: dict[str, int]) -> None:
@@ -231,9 +217,7 @@ def _check_losses(losses: jax.Array, calls: dict[str, int]) -> None:
             f"loss_fn must return one loss for each example, shape (B,), got shape "
             f"{jnp.shape(losses)}."
         )
-    size = len(losses)
-    if size < 2:
-        raise ValueError(f"batch must hold at least 2 examples, got {size}.")
+    size = _checks.check_batch_size(len(losses))
     for name, rows in calls.items():
         if rows != size:
             raise ValueError(

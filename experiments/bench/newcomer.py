@@ -5,13 +5,14 @@ Runs in JAX's own environment, without the settings of :mod:`experiments.environ
 
 import json
 import sys
-import time
 from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
 import optax
 from flax import nnx
+
+from experiments.bench import clock
 
 BATCH = 64
 # Steps in a timed portion: about two seconds on two cores.
@@ -74,17 +75,17 @@ def images_per_second(name: str) -> float:
     rng = np.random.default_rng(0)
     images = rng.random((6000, 28, 28, 1), np.float32)
     labels = rng.integers(0, 10, 6000)
-    rates, loss = [], 0.0
-    for _ in range(8):
-        begin = time.perf_counter()
+
+    def portion():
+        loss = None
         for step in range(STEPS[name]):
-            batch = slice(step * BATCH % 5900, step * BATCH % 5900 + BATCH)
-            loss = train_step(
-                model, optimizer, jnp.asarray(images[batch]), jnp.asarray(labels[batch])
-            )
-        float(loss)
-        rates.append(STEPS[name] * BATCH / (time.perf_counter() - begin))
-    return float(np.median(rates[1:]))
+            start = step * BATCH % 5900
+            batch = (jnp.asarray(x[start : start + BATCH]) for x in (images, labels))
+            loss = train_step(model, optimizer, *batch)
+        return loss
+
+    (seconds,) = clock.seconds(7, portion)
+    return STEPS[name] * BATCH / seconds
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
 """One optimizer step on a tree of the size of GPT-2 small: time and state."""
 
-import functools
 import json
 import sys
-import time
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 
+from experiments.bench import clock
 from experiments.training import optimizers
 
 STEPS = 15
@@ -37,41 +36,37 @@ def gpt2_small() -> list[jax.Array]:
 def measure(words: list[str]) -> list[dict[str, Any]]:
     """Median milliseconds of a step, and bytes of state a parameter, of each.
 
-    The optimizers take their steps in turn, in another order each time, as the memory
-    that one gives back slows the next; so all see the machine alike. They hand the one
-    tree of parameters on; their states, 9 GB in all, stay side by side.
+    The optimizers hand the one tree of parameters on; their states, 9 GB in all, stay
+    side by side.
     """
     params = gpt2_small()
     size = sum(leaf.size for leaf in jax.tree.leaves(params))
     grads = jax.tree.map(lambda p: p + 1e-3, params)
-    steps, states, times = {}, {}, {word: [] for word in words}
-    for word in words:
+    states = {}
+
+    def job(word):
         optimizer = optimizers.parse(word)
         made = optax.with_extra_args_support(optimizers.make(optimizer, total_steps=1))
         extra = {"variance": grads} if optimizers.needs_variance(optimizer) else {}
         states[word] = made.init(params)
 
-        def step(params, state, grads, extra, made=made):
+        @partial(jax.jit, donate_argnums=(0, 1))
+        def step(params, state, grads, extra):
             updates, state = made.update(grads, state, params, **extra)
             return optax.apply_updates(params, updates), state
 
-        compiled = jax.jit(step, donate_argnums=(0, 1))
-        steps[word] = functools.partial(compiled, grads=grads, extra=extra)
-    rng = np.random.default_rng(0)
-    for _ in range(STEPS + 1):
-        for word in rng.permutation(words).tolist():
-            begin = time.perf_counter()
-            params, states[word] = steps[word](params, states[word])
-            jax.block_until_ready((params, states[word]))
-            times[word].append(time.perf_counter() - begin)
+        def take():
+            nonlocal params
+            params, states[word] = step(params, states[word], grads, extra)
+            return params, states[word]
+
+        return take
+
+    times = clock.seconds(STEPS, *map(job, words))
+    sizes = [sum(x.nbytes for x in jax.tree.leaves(states[word])) for word in words]
     return [
-        {
-            "name": word,
-            "milliseconds": 1e3 * float(np.median(times[word][1:])),  # compiled by then
-            "bytes_per_parameter": sum(x.nbytes for x in jax.tree.leaves(states[word]))
-            / size,
-        }
-        for word in words
+        {"name": word, "milliseconds": 1e3 * taken, "bytes_per_parameter": kept / size}
+        for word, taken, kept in zip(words, times, sizes, strict=True)
     ]
 
 

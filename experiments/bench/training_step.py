@@ -3,7 +3,7 @@
 import json
 import resource
 import sys
-import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import environment
+from experiments.bench import clock
 from experiments.data import datasets
 from experiments.runs import config
 from experiments.training import parallel
@@ -43,34 +44,29 @@ def images_per_second(model: str, devices: int) -> float:
     programs = Programs(learner, dataset, jax.devices()[:devices])
     keys = parallel.keys(range(devices), programs.mesh)
     state = programs.start(keys)
-    order, shuffled_epoch = None, None
-    rates = []
-    for stop in range(steps, total + 1, steps):
-        begin = time.perf_counter()
+    order, shuffled_epoch, stops = None, None, iter(range(steps, total + 1, steps))
+
+    def portion():
+        nonlocal state, order, shuffled_epoch
+        stop = next(stops)
         epoch = (stop - steps) // learner.steps_per_epoch
         if epoch != shuffled_epoch:
             order, shuffled_epoch = programs.order(keys, np.int32(epoch)), epoch
         state, losses = programs.advance(
             state, keys, order, *programs.train, np.int32(stop)
         )
-        jax.block_until_ready((state, losses))
-        rates.append(devices * steps * BATCH / (time.perf_counter() - begin))
-    return float(np.median(rates[1:]))
+        return state, losses
+
+    (seconds,) = clock.seconds(PORTIONS, portion)
+    return devices * steps * BATCH / seconds
 
 
 def matmul_peak() -> float:
     """The best GFLOP/s of square float32 matrix multiplications."""
     multiply = jax.jit(jnp.matmul)
-    best = 0.0
-    for size in (1024, 2048, 4096):
-        matrix = jnp.ones((size, size))
-        times = []
-        for _ in range(8):
-            begin = time.perf_counter()
-            multiply(matrix, matrix).block_until_ready()
-            times.append(time.perf_counter() - begin)
-        best = max(best, 2e-9 * size**3 / float(np.median(times[1:])))
-    return best
+    matrices = {size: jnp.ones((size, size)) for size in (1024, 2048, 4096)}
+    times = clock.seconds(7, *(partial(multiply, x, x) for x in matrices.values()))
+    return max(2e-9 * n**3 / taken for n, taken in zip(matrices, times, strict=True))
 
 
 def _row(name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import json
 import sys
-import time
+from functools import partial
 from typing import Any
 
 import jax
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import environment
+from experiments.bench import clock
 from experiments.networks.functional import Network
 
 BATCH = 64
@@ -21,7 +22,7 @@ STEPS = {"mlp": 400, "p1_cnn": 5}
 def measure(name: str) -> list[dict[str, Any]]:
     """Median milliseconds of the plain gradient, and with the variance beside it.
 
-    Both run in a compiled loop, and in turn, so that they see the machine alike.
+    Both run in a compiled loop.
     """
     network, key = Network(name, 10), jax.random.key(0)
     params, other = network.start(key)
@@ -51,16 +52,11 @@ def measure(name: str) -> list[dict[str, Any]]:
 
         return run
 
-    runs = {f"{name} {f.__name__}": loop(f) for f in (gradient, variance)}
-    times = {row: [] for row in runs}
-    for _ in range(PORTIONS + 1):
-        for row, run in runs.items():
-            begin = time.perf_counter()
-            jax.block_until_ready(run(params))
-            times[row].append(time.perf_counter() - begin)
+    functions = (gradient, variance)
+    times = clock.seconds(PORTIONS, *(partial(loop(f), params) for f in functions))
     return [
-        {"name": row, "milliseconds": 1e3 * float(np.median(taken[1:])) / STEPS[name]}
-        for row, taken in times.items()
+        {"name": f"{name} {f.__name__}", "milliseconds": 1e3 * taken / STEPS[name]}
+        for f, taken in zip(functions, times, strict=True)
     ]
 
 

@@ -120,8 +120,7 @@ def _one_channel_conv(x, w, strides, pads):
     (rows, row_step), (columns, column_step) = zip(w.shape[:2], strides, strict=True)
     config = ((0, 0, 0), *((low, high, 0) for low, high in pads), (0, 0, 0))
     x = lax.pad(x, jnp.zeros((), x.dtype), config)
-    height = x.shape[1] - rows + 1
-    width = x.shape[2] - columns + 1
+    height, width = x.shape[1] - rows + 1, x.shape[2] - columns + 1
     taps = [
         x[:, i : i + height : row_step, j : j + width : column_step]
         for i in range(rows)
@@ -142,23 +141,12 @@ def _conv_backward(strides, pads, residuals, g):
         reach = (out - 1) * stride + 1  # Cotangents, spread by the stride.
         kernel_pads.append((low, kernel + reach - 1 - size - low))
         input_pads.append((kernel - 1 - low, size - reach + low))
-    dw = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0),
-        g.transpose(1, 2, 0, 3),
-        (1, 1),
-        kernel_pads,
-        rhs_dilation=strides,
-        dimension_numbers=_NHWC,
-    ).transpose(1, 2, 0, 3)
-    dx = lax.conv_general_dilated(
-        g,
-        w[::-1, ::-1].transpose(0, 1, 3, 2),
-        (1, 1),
-        input_pads,
-        lhs_dilation=strides,
-        dimension_numbers=_NHWC,
-    )
-    return dx, dw
+    conv = partial(lax.conv_general_dilated, dimension_numbers=_NHWC)
+    images, kernel = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+    dw = conv(images, kernel, (1, 1), kernel_pads, rhs_dilation=strides)
+    turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
+    dx = conv(g, turned, (1, 1), input_pads, lhs_dilation=strides)
+    return dx, dw.transpose(1, 2, 0, 3)
 
 
 _conv.defvjp(_conv_forward, _conv_backward)

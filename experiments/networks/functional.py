@@ -63,12 +63,7 @@ class Network:
         return logits, _split(module)[3]
 
     def loss(
-        self,
-        params: PyTree,
-        other: PyTree,
-        streams: nnx.State,
-        inputs: jax.Array,
-        labels: jax.Array,
+        self, params: PyTree, other: PyTree, streams: nnx.State, *batch: jax.Array
     ) -> tuple[jax.Array, PyTree]:
         """Mean cross-entropy in training mode, and `other` afterwards.
 
@@ -76,19 +71,14 @@ class Network:
           params: weights.
           other: batch statistics and carries.
           streams: from `random`.
-          inputs: a batch, as the network takes it.
-          labels: integers, as many as there are predictions.
+          *batch: inputs, as the network takes them, and labels: integers, as many as
+            there are predictions.
         """
         module = nnx.merge(self._training, params, streams, other)
-        return _losses(module, inputs, labels).mean(), _split(module)[3]
+        return _losses(module, *batch).mean(), _split(module)[3]
 
     def variance(
-        self,
-        params: PyTree,
-        other: PyTree,
-        streams: nnx.State,
-        inputs: jax.Array,
-        labels: jax.Array,
+        self, params: PyTree, other: PyTree, streams: nnx.State, *batch: jax.Array
     ) -> tuple[jax.Array, PyTree, PyTree, PyTree]:
         """The loss, its gradient, the variance of that, and `other` afterwards.
 
@@ -96,8 +86,7 @@ class Network:
           ValueError: the variance is not known for one of the layers.
         """
         module = nnx.merge(self._training, params, streams, other)
-        measure = value_and_grad_and_variance(_losses)
-        loss, *moments = measure(module, inputs, labels)
+        loss, *moments = value_and_grad_and_variance(_losses)(module, *batch)
         gradient, variance = nnx.as_pure(moments)
         return loss, gradient, variance, _split(module)[3]
 

@@ -36,12 +36,9 @@ class SmallResNet(nnx.Module):
         norm = partial(Norm, epsilon=epsilon, rngs=rngs)
         self.conv = HeConv(1, width, (3, 3), rngs=rngs)
         self.norm = norm(width)
+        shapes = ((1, 1, 1), (1, 2, 2), (2, 4, 2))  # inputs, outputs, stride
         self.units = nnx.List(
-            [
-                _SmallUnit(width, width, 1, rngs, norm),
-                _SmallUnit(width, 2 * width, 2, rngs, norm),
-                _SmallUnit(2 * width, 4 * width, 2, rngs, norm),
-            ]
+            _SmallUnit(i * width, o * width, s, rngs, norm) for i, o, s in shapes
         )
         self.output = nnx.Linear(4 * width, num_classes, rngs=rngs)
 
