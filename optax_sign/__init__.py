@@ -1,11 +1,7 @@
 """The sign, the magnitude and the variance of stochastic gradients as optax links."""
 
 from optax_sign import theory
-from optax_sign._adarem import (
-    ScaleByResilienceState,
-    adarem,
-    scale_by_resilience,
-)
+from optax_sign._adarem import ScaleByResilienceState, adarem, scale_by_resilience
 from optax_sign._adarem_s import adarem_s
 from optax_sign._gradient_variance import value_and_grad_and_variance
 from optax_sign._hyperball import hyperball

@@ -92,11 +92,7 @@ def main(parts: Iterable[str], rounds: int) -> None:
         least and the greatest beside it.
     """
     console = Console()
-    tables = {
-        "optimizers": _optimizers,
-        "training": _training,
-        "explorer": _explorer,
-    }
+    tables = {"optimizers": _optimizers, "training": _training, "explorer": _explorer}
     for part, table in tables.items():
         if part in parts:
             figures = _measure(COMMANDS[part], rounds)

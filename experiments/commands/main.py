@@ -15,13 +15,7 @@ from typing import Any
 from tyro import extras
 
 from experiments.commands import bench, compare, explore, list, report, reproduce, train
-from experiments.errors import (
-    ConfigError,
-    DataError,
-    OutputError,
-    RunError,
-    unknown,
-)
+from experiments.errors import ConfigError, DataError, OutputError, RunError, unknown
 
 PROGRAM = "python -m experiments"
 

@@ -133,9 +133,7 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
 
     check_count("seeds", settings.seeds)
     schedule = config.Schedule(
-        name=settings.schedule,
-        boundaries=settings.boundaries,
-        factor=settings.factor,
+        name=settings.schedule, boundaries=settings.boundaries, factor=settings.factor
     )
     fields = [field.name for field in dataclasses.fields(config.Settings)]
     shared = {name: getattr(settings, name) for name in fields}

@@ -28,10 +28,7 @@ FILES = ("warpeace_input.txt", "war_and_peace.txt", "input.txt")
 # Of the text in UTF-8, without byte order mark and carriage returns.
 SHA256 = "b0fc81c399971eaf738c8be89809e6a0d95c151749112b04f06b6af648d8a39f"
 HOMEPAGE = "https://cs.stanford.edu/people/karpathy/char-rnn/"
-ARRAYS = (
-    *("train_inputs", "train_labels", "test_inputs", "test_labels"),
-    "alphabet",
-)
+ARRAYS = (*("train_inputs", "train_labels", "test_inputs", "test_labels"), "alphabet")
 
 
 def build(data_dir: Path | None) -> Mapping[str, np.ndarray]:

@@ -107,10 +107,7 @@ def parse(
 
 
 def make(
-    optimizer: config.Optimizer,
-    total_steps: int,
-    *,
-    scale_invariant: Any = None,
+    optimizer: config.Optimizer, total_steps: int, *, scale_invariant: Any = None
 ) -> optax.GradientTransformationExtraArgs:
     """Builds the optimizer for a run of `total_steps`.
 

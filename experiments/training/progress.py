@@ -111,8 +111,7 @@ class Watch:
             self._on_end(run, result)
             number = f"{self._count - len(self._pending)} of {self._count}"
             self._console.print(
-                f"({number}) {names.name_of(run)}: {_end(result)}",
-                soft_wrap=True,
+                f"({number}) {names.name_of(run)}: {_end(result)}", soft_wrap=True
             )
 
 
