@@ -74,7 +74,7 @@ class Loop:
         programs: Programs,
         jobs: Sequence[Job],
         checkpoint_seconds: float,
-        on_progress: Callable[[Progress], None] | None,
+        on_progress: Callable[[Progress], None],
     ) -> None:
         self._learner = learner
         self._programs = programs
@@ -93,7 +93,10 @@ class Loop:
         self._tell(math.nan, 0.0)
         while self._jobs:
             try:
-                self._go_on()
+                if self._step == self._learner.interval(self._step)[1]:
+                    self._evaluate()
+                if self._jobs:
+                    self._advance()
             except KeyboardInterrupt:
                 self._save()
                 raise
@@ -113,12 +116,6 @@ class Loop:
     def _moving(self) -> dict[int, Job]:
         """The jobs that are not ahead of the others."""
         return {i: job for i, job in self._jobs.items() if job.step <= self._step}
-
-    def _go_on(self) -> None:
-        if self._step == self._learner.interval(self._step)[1]:
-            self._evaluate()
-        if self._jobs:
-            self._advance()
 
     def _advance(self) -> None:
         learner, programs = self._learner, self._programs
@@ -227,8 +224,6 @@ class Loop:
         self._saved_at = time.perf_counter()
 
     def _tell(self, loss: float, images_per_second: float) -> None:
-        if self._on_progress is None:
-            return
         progress = Progress(
             runs=tuple(job.run for job in self._jobs.values()),
             step=self._step,

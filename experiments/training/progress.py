@@ -95,11 +95,10 @@ class Watch:
         figures = ""
         if event.images_per_second:  # nothing has been measured at first
             figures = f"loss {event.loss:.3f}  {event.images_per_second:,.0f} img/s"
+        run, seeds = event.runs[0], " ".join(str(run.seed) for run in event.runs)
+        title = f"{run.optimizer.name} on {run.model}, seed {seeds}"
         self._bar.update(
-            self._task,
-            completed=event.step,
-            description=_title(event.runs),
-            figures=figures,
+            self._task, completed=event.step, description=title, figures=figures
         )
 
     def _tell_ended(self) -> None:
@@ -110,14 +109,8 @@ class Watch:
             self._pending.remove(run)
             self._on_end(run, result)
             number = f"{self._count - len(self._pending)} of {self._count}"
-            self._console.print(
-                f"({number}) {names.name_of(run)}: {_end(result)}", soft_wrap=True
-            )
-
-
-def _title(runs: Sequence[config.Run]) -> str:
-    seeds = " ".join(str(run.seed) for run in runs)
-    return f"{runs[0].optimizer.name} on {runs[0].model}, seed {seeds}"
+            said = f"({number}) {names.name_of(run)}: {_end(result)}"
+            self._console.print(said, soft_wrap=True)
 
 
 def _end(result: Result) -> str:

@@ -31,7 +31,7 @@ def train(
     *,
     data_dir: pathlib.Path | None = None,
     devices: Sequence[jax.Device] | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> list[Result]:
     """Trains those of the runs that have not ended, from where they were left.
