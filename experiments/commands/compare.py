@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
-from rich.table import Table
+from rich.table import Column, Table
 from tyro.conf import Positional, arg
 
 from experiments.claims import intervals
@@ -58,18 +58,15 @@ def run(options: Compare) -> int:
 
 
 def _table(rows: Mapping[str, Sequence[Summary]]) -> Table:
-    table = Table(title="Mean and 95 % interval over the seeds, at the end of training")
-    table.add_column("optimizer", overflow="fold")
-    for head in (
-        "seeds",
-        "smoothed train loss",
-        "train loss",
-        "test loss",
-        "test accuracy, %",
-        "state, B/weight",
-        "seconds",
-    ):
-        table.add_column(head, justify="right")
+    heads = (
+        *("seeds", "smoothed train loss", "train loss", "test loss"),
+        *("test accuracy, %", "state, B/weight", "seconds"),
+    )
+    table = Table(
+        Column("optimizer", overflow="fold"),
+        *(Column(head, justify="right") for head in heads),
+        title="Mean and 95 % interval over the seeds, at the end of training",
+    )
     for summaries in rows.values():
         whole = [s for s in summaries if s.result.status == "finished"]
         diverged = len(summaries) - len(whole)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
-from rich.table import Table
+from rich.table import Column, Table
 from tyro.conf import Positional
 
 from experiments.claims.report import verdict
@@ -107,10 +107,7 @@ def _datasets() -> Table:
 
 
 def _table(*heads: str) -> Table:
-    table = Table()
-    for head in heads:
-        table.add_column(head, overflow="fold")
-    return table
+    return Table(*(Column(head, overflow="fold") for head in heads))
 
 
 def _first_line(made: Callable) -> str:

@@ -60,7 +60,8 @@ def _run(arguments: Sequence[str]) -> int:
         _, run = COMMANDS[name]
         return run(options)
     except (ConfigError, DataError, OutputError, RunError) as error:
-        return _refuse(error)
+        print(error, file=sys.stderr)
+        return 2
 
 
 def _parse(arguments: Sequence[str]) -> Any:
@@ -92,8 +93,3 @@ def _first_paragraph(box: str) -> str:
 
 def _is_rule(line: str) -> bool:
     return not line.strip("─╰╯-+")
-
-
-def _refuse(error: Exception) -> int:
-    print(error, file=sys.stderr)
-    return 2

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from tyro.conf import Positional, arg
 
 from experiments import environment
@@ -52,9 +52,7 @@ def run(options: Reproduce) -> int:
     files.check_room(output)
     console = terminal()
     for study, claim in chosen:
-        judge_stored(
-            claim, output / study.name
-        )  # what was edited is refused before any work
+        judge_stored(claim, output / study.name)  # what was edited is refused at once
     for study, claim in catalogue.left_out(options.claims):
         console.print(
             f"{claim.id} of {study.name} is left out ({claim.costly}); ask for it by "
@@ -77,14 +75,11 @@ def run(options: Reproduce) -> int:
 
 def _calculate(chosen: Chosen, output: pathlib.Path, console: Console) -> None:
     for study, claim in chosen:
-        folder = output / study.name
-        if not isinstance(claim.trial, Calculation):
-            continue
-        if calculations.load(folder, claim.id) is None:
+        folder, trial = output / study.name, claim.trial
+        if isinstance(trial, Calculation) and not calculations.load(folder, claim.id):
             console.print(f"Calculating {claim.id}.")
             environment.prepare()
-            found = calculations.calculate(claim.id, claim.trial)
-            calculations.save(folder, found)
+            calculations.save(folder, calculations.calculate(claim.id, trial))
 
 
 def _train(
@@ -198,9 +193,8 @@ def _numbers(judgement: Judgement) -> Table:
     assert evidence is not None
     numbers = report.numbers(judgement)
     costs = ("state, bytes", "a weight", "seconds") if evidence.runs else ()
-    table = Table("")
-    for head in (*numbers.head[1:], *costs):
-        table.add_column(head, justify="right")
+    heads = (*numbers.head[1:], *costs)
+    table = Table("", *(Column(head, justify="right") for head in heads))
     for label, row in zip(evidence.values, numbers.rows, strict=True):
         cost = _cost(evidence.runs[label]) if evidence.runs else ()
         table.add_row(*map(str, row), *cost)

@@ -135,15 +135,13 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
     schedule = config.Schedule(
         name=settings.schedule, boundaries=settings.boundaries, factor=settings.factor
     )
-    fields = [field.name for field in dataclasses.fields(config.Settings)]
-    shared = {name: getattr(settings, name) for name in fields}
+    fields = dataclasses.fields(config.Settings)
+    shared = {field.name: getattr(settings, field.name) for field in fields}
     if settings.epochs is None and settings.steps is None:
         shared["epochs"] = EPOCHS
-    first = settings.first_seed
-    return tuple(
-        config.Run(optimizer=optimizers.parse(optimizer, schedule), seed=seed, **shared)
-        for seed in range(first, first + settings.seeds)
-    )
+    parsed, first = optimizers.parse(optimizer, schedule), settings.first_seed
+    seeds = range(first, first + settings.seeds)
+    return tuple(config.Run(optimizer=parsed, seed=seed, **shared) for seed in seeds)
 
 
 def train(
