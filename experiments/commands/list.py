@@ -115,5 +115,5 @@ def _first_line(made: Callable) -> str:
     if isinstance(made, functools.partial):
         given = ", ".join(f"{name}={value}" for name, value in made.keywords.items())
         return f"{_first_line(made.func).removesuffix('.')}; {given}."
-    line = (inspect.getdoc(made) or "").partition("\n")[0]
+    line = inspect.cleandoc(made.__doc__ or "").partition("\n")[0]
     return re.sub(":[a-z]+:`(.*?)`", r"\1", line)  # Sphinx's way to refer to a name

@@ -60,11 +60,17 @@ def find(path: pathlib.Path, parse: Parse[T], name: str) -> T | None:
       name: of the row.
 
     Raises:
-      RunError: the row was edited or damaged, or may be one that was.
+      RunError: the row was edited or damaged, or may be one that was; or there are
+        results of an earlier version instead.
     """
     try:
         found = path.stat()
     except FileNotFoundError:
+        if {p.suffix for p in path.parent.glob("*.json*")} == {".json"}:
+            raise RunError(
+                f"{path.parent} holds results of an earlier version, a file each: move "
+                f"it away, and reproduce makes its tables of the stored runs."
+            ) from None
         return None
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror}.") from error

@@ -173,3 +173,10 @@ def test_numbers_are_rounded_to_six_digits():
         "a": [0.333333, 2],
         "b": [3.33333e-10, "x", None, True],
     }
+
+
+def test_results_of_an_earlier_version_are_not_taken_for_none(tmp_path):
+    (tmp_path / "mlp-mas-seed-0-0123456789abcdef.json").write_text("{}")
+    with pytest.raises(RunError, match="earlier version") as error:
+        tables.find(tmp_path / "runs.jsonl", lambda row: ("", row), "a")
+    assert_one_sentence(str(error.value))
