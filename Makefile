@@ -14,10 +14,12 @@ test: lint chromium  ## Everything that must pass.
 test-fast: lint  ## For every day: all but the tests marked as slow.
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-# What experiments, Sphinx or no JAX at all are needed for says nothing of the floors.
-OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py \
-  tests/test_nnx.py tests/test_properties.py tests/test_reference%, \
+# The site and the kept programs say nothing of the floors.
+OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py, \
   $(wildcard tests/test_*.py))
+FLOORS := import re, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  floors = p["dependencies"] + p["optional-dependencies"]["nnx"]; \
+  print(*[re.fullmatch("([\\w-]+)>=([\\d.]+)", f).expand(r"\1==\2") for f in floors], sep="\n")
 
 test-oldest: .venv-oldest/installed  ## The library with the oldest versions it allows.
 	.venv-oldest/bin/python -m pytest -n 2 $(OLDEST)
@@ -51,8 +53,7 @@ format: .venv/installed
 
 .venv-oldest/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
-	grep -E '^(dependencies|nnx) =' pyproject.toml | grep -oE '[a-z]+>=[0-9.]+' | \
-	  sed 's/>=/==/' >.venv-oldest/floors.txt
+	$(PYTHON) -c '$(FLOORS)' >.venv-oldest/floors.txt
 	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/floors.txt -e ".[test]"
 	touch $@
 

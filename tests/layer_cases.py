@@ -5,9 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from experiments.networks import cpu_layers
-from experiments.networks.catalogue import NETWORKS
-
 
 class Layers(nnx.Module):
     """Layers one after the other, and the shape of an example."""
@@ -34,21 +31,9 @@ def conv(inputs, window=(3, 3), features=4, **options):
     return Layers(layer, inputs=inputs)
 
 
-def network(name):
-    model = NETWORKS[name](10, nnx.Rngs(0))
-    model.inputs = (28, 28, 1)
-    return model
-
-
-def two_convolutions():
+def two_convolutions(**options):
     rngs = nnx.Rngs(0)
-    first = nnx.Conv(
-        2,
-        3,
-        (2, 2),
-        conv_general_dilated=cpu_layers.conv_general_dilated,
-        rngs=rngs,
-    )
+    first = nnx.Conv(2, 3, (2, 2), rngs=rngs, **options)
     return Layers(first, nnx.Conv(3, 2, (3, 2), strides=2, rngs=rngs), inputs=(6, 5, 2))
 
 
@@ -72,9 +57,6 @@ CASES = {
         padding=((1, 1), (2, 0)),
     ),
     "two convolutions": two_convolutions,
-    "experiments' mlp": lambda: network("mlp"),
-    "experiments' mas_cnn": lambda: network("mas_cnn"),
-    "experiments' p1_cnn": lambda: network("p1_cnn"),
 }
 
 
@@ -87,7 +69,11 @@ def losses_of(model, x, weights):
 
 def make(name, dtype=float, batch=3):
     """A model and a batch; call it where float64 is enabled, if that is the dtype."""
-    model = CASES[name]()
+    return prepare(CASES[name](), dtype, batch)
+
+
+def prepare(model, dtype=float, batch=3):
+    """The model with weights of some spread, and a batch for it."""
     graph, params, others = nnx.split(model, nnx.Param, ...)
     rng = np.random.default_rng(0)
     params = jax.tree.map(
