@@ -60,31 +60,30 @@ def surely_below(
         said = _apart(label, "above", other, f" by {margin:g} at most")
     else:
         said = _apart(label, "below", other, f" by {-margin:g} at least" * (margin < 0))
-    return Condition(
-        text=f"{said} ({quantity.name}: upper end of the 95 % interval of the "
-        "difference)",
-        measure=lambda e: _end(paired(e, label, other, quantity), 1),
-        greatest=margin,
+    return at_most(
+        f"{said} ({quantity.name}: upper end of the 95 % interval of the difference)",
+        lambda e: _end(paired(e, label, other, quantity), 1),
+        margin,
     )
 
 
 def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly above zero."""
-    return Condition(
-        text=f"{_apart(label, 'not clearly above', other)} ({quantity.name}: lower end "
+    return at_most(
+        f"{_apart(label, 'not clearly above', other)} ({quantity.name}: lower end "
         "of the 95 % interval of the difference)",
-        measure=lambda e: _end(paired(e, label, other, quantity), -1),
-        greatest=0.0,
+        lambda e: _end(paired(e, label, other, quantity), -1),
+        0.0,
     )
 
 
 def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly below zero."""
-    return Condition(
-        text=f"{_apart(label, 'not clearly below', other)} ({quantity.name}: upper end "
+    return at_least(
+        f"{_apart(label, 'not clearly below', other)} ({quantity.name}: upper end "
         "of the 95 % interval of the difference)",
-        measure=lambda e: _end(paired(e, label, other, quantity), 1),
-        least=0.0,
+        lambda e: _end(paired(e, label, other, quantity), 1),
+        0.0,
     )
 
 
@@ -94,21 +93,21 @@ def ahead(label: str, other: str, quantity: Quantity, margin: float) -> Conditio
         said = _apart(label, "below", other, f" by {-margin:g} at most")
     else:
         said = _apart(label, "above", other, f" by {margin:g} at least" * (margin > 0))
-    return Condition(
-        text=f"{said} ({quantity.name}: mean difference)",
-        measure=lambda e: paired(e, label, other, quantity).mean,
-        least=margin,
+    return at_least(
+        f"{said} ({quantity.name}: mean difference)",
+        lambda e: paired(e, label, other, quantity).mean,
+        margin,
     )
 
 
 def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The means over the seeds differ by no more than the margin."""
-    return Condition(
-        text=f"{_apart(label, f'within {margin:g} of', other)} ({quantity.name}: mean "
+    return between(
+        f"{_apart(label, f'within {margin:g} of', other)} ({quantity.name}: mean "
         "difference)",
-        measure=lambda e: paired(e, label, other, quantity).mean,
-        least=-margin,
-        greatest=margin,
+        lambda e: paired(e, label, other, quantity).mean,
+        -margin,
+        margin,
     )
 
 
