@@ -13,6 +13,7 @@ def folder(tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     compilation_cache.reset_cache()
     yield tmp_path
+    jax.monitoring.clear_event_listeners()
     jax.config.update("jax_compilation_cache_dir", before)
     compilation_cache.reset_cache()
 
@@ -25,7 +26,12 @@ def test_a_damaged_program_is_compiled_again(folder, kept):
     assert value() == 7
     programs = list(folder.glob("*-cache"))
     assert programs
+    reused = []
+    jax.monitoring.register_event_listener(
+        lambda event, **_: reused.append(event) if event.endswith("/cache_hits") else 0
+    )
     for program in programs:
         content = program.read_bytes()
         program.write_bytes(content[: int(kept * len(content))])
     assert value() == 7
+    assert bool(reused) == (kept == 1)

@@ -13,7 +13,8 @@ from tyro.conf import Positional
 
 from experiments.claims.report import verdict
 from experiments.commands.report import RESULTS, judge
-from experiments.commands.train import stored_runs, terminal
+from experiments.commands.train import Path, stored_runs, terminal
+from experiments.errors import ConfigError
 from experiments.runs import names
 from experiments.runs.store import Store
 
@@ -28,19 +29,25 @@ class List:
       what: runs, and how far they have come; claims, with their verdicts from the
         results that come with the code; or the names of optimizers, networks and
         datasets.
-      runs: folder of the stored runs ($OPTAX_SIGN_RUNS sets the default).
+      runs: folder of the stored runs (default: $OPTAX_SIGN_RUNS, or runs).
     """
 
     what: Positional[
         Literal["runs", "claims", "optimizers", "networks", "datasets"]
     ] = "runs"
-    runs: pathlib.Path = dataclasses.field(default_factory=stored_runs)
+    runs: Path = None
 
 
 def run(options: List) -> int:
     """Prints a line each."""
+    if options.runs is not None and options.what != "runs":
+        raise ConfigError(
+            f"runs must be left out where {options.what} are listed, got "
+            f"{options.runs}."
+        )
+    folder = options.runs or stored_runs()
     tables = {
-        "runs": functools.partial(_runs, options.runs),
+        "runs": functools.partial(_runs, folder),
         "claims": _claims,
         "optimizers": _optimizers,
         "networks": _networks,
@@ -50,7 +57,7 @@ def run(options: List) -> int:
     if table.rows:
         console.print(table)
     else:
-        console.print(f"No runs are stored in {options.runs}.", soft_wrap=True)
+        console.print(f"No runs are stored in {folder}.", soft_wrap=True)
     return 0
 
 
@@ -84,7 +91,7 @@ def _optimizers() -> Table:
 
     table = _table("optimizer", "default rate", "what it is")
     for name, row in optimizers.OPTIMIZERS.items():
-        table.add_row(name, f"{row.rate:g}", _first_line(row.make))
+        table.add_row(name, f"{row.rate:g}", first_line(row.make))
     return table
 
 
@@ -93,7 +100,7 @@ def _networks() -> Table:
 
     table = _table("network", "what it is")
     for name, make in catalogue.NETWORKS.items():
-        table.add_row(name, _first_line(make))
+        table.add_row(name, first_line(make))
     return table
 
 
@@ -102,7 +109,7 @@ def _datasets() -> Table:
 
     table = _table("data set", "what it is")
     for name, source in datasets.DATASETS.items():
-        table.add_row(name, _first_line(source.load))
+        table.add_row(name, first_line(source.load))
     return table
 
 
@@ -110,10 +117,10 @@ def _table(*heads: str) -> Table:
     return Table(*(Column(head, overflow="fold") for head in heads))
 
 
-def _first_line(made: Callable) -> str:
+def first_line(made: Callable) -> str:
     """What a function or class says of itself in its first line."""
     if isinstance(made, functools.partial):
         given = ", ".join(f"{name}={value}" for name, value in made.keywords.items())
-        return f"{_first_line(made.func).removesuffix('.')}; {given}."
+        return f"{first_line(made.func).removesuffix('.')}; {given}."
     line = inspect.cleandoc(made.__doc__ or "").partition("\n")[0]
     return re.sub(":[a-z]+:`(.*?)`", r"\1", line)  # Sphinx's way to refer to a name

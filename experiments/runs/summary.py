@@ -159,7 +159,7 @@ def _parse(row: dict[str, Any]) -> tuple[str, Summary]:
     run = config.from_json(row["run"])
     if names.run_hash(run) != row["hash"]:
         raise ValueError("another hash was written for this run")
-    return row["hash"], Summary(
+    summary = Summary(
         run=run,
         result=Result(**row["result"]),
         weights=row["weights"],
@@ -169,6 +169,8 @@ def _parse(row: dict[str, Any]) -> tuple[str, Summary]:
         evaluated=np.array(row["evaluated"], np.int64),
         evaluations={k: np.array(v) for k, v in row["evaluations"].items()},
     )
+    _ = summary.failure  # of a row of another version it may not be known
+    return row["hash"], summary
 
 
 def _spaced(last: int, points: int) -> np.ndarray:

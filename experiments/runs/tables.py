@@ -3,9 +3,10 @@
     {"hash": "2b845c9317c7cfd0", …, "loss": [4.4, 2.3, …], "digest": "6b86b273ff34fce1"}
 
 Rows are appended and never edited, and of rows of the same name the last counts: two
-branches merge by keeping the lines of both, which `.gitattributes` tells git. pandas
-reads a table by `read_json(path, lines=True)`. Numbers that are not finite are written
-as JavaScript does (NaN, Infinity).
+branches merge by keeping the lines of both, which `.gitattributes` tells git, so that a
+line that only one of them has deleted comes back. pandas reads a table by
+`read_json(path, lines=True)`. Numbers that are not finite are written as JavaScript
+does (NaN, Infinity).
 """
 
 import fcntl
@@ -15,6 +16,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -22,6 +24,9 @@ from experiments.errors import OutputError, RunError
 from experiments.runs import files
 
 T = TypeVar("T")
+
+# The end of a whole line; one that was torn off has none, one that was edited has.
+_ENDED = re.compile(rb', "digest": "[0-9a-f]{16}"\}$')
 
 # Makes of a row its name and what it stands for.
 Parse = Callable[[dict[str, Any]], tuple[str, T]]
@@ -101,7 +106,7 @@ def _read(
     rows: dict[str, T] = {}
     faults: dict[bytes, str] = {}
     lines = (files.read_bytes(path) or b"").split(b"\n")
-    if not _is_intact(lines[-1]):
+    if not _ENDED.search(lines[-1]):
         del lines[-1]  # empty, or torn off, or being written
     for number, line in enumerate(lines, start=1):
         if _is_intact(line):
@@ -124,7 +129,7 @@ def _heal(file: int, path: pathlib.Path) -> int:
     """Ends the last line, or cuts it away if it was torn off; returns the new size."""
     content = os.pread(file, os.fstat(file).st_size, 0)
     end = content.rfind(b"\n") + 1
-    if _is_intact(content[end:]):  # an editor dropped the end of the line
+    if _ENDED.search(content[end:]):  # an editor dropped the end of the line
         return len(content) + os.write(file, b"\n")
     if end < len(content):
         logging.getLogger(__name__).warning(

@@ -8,10 +8,14 @@ import pytest
 from experiments import bench
 from experiments.claims import intervals
 from experiments.commands import main
+from experiments.commands.list import first_line
 from experiments.commands.report import RESULTS
+from experiments.data.datasets import DATASETS
+from experiments.networks.catalogue import NETWORKS
 from experiments.runs import summary
 from experiments.runs.store import Store
 from experiments.studies import catalogue
+from experiments.training.optimizers import OPTIMIZERS
 from tests.experiments import training_cases
 from tests.experiments.command_cases import SMALL, command_in, contents, install
 from tests.experiments.messages import assert_one_sentence
@@ -214,6 +218,20 @@ def test_list_says_what_can_be_asked_for_by_name(capsys, what, row):
     assert main.main(["list", what]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any(all(part in line for part in row) for line in lines)
+
+
+def test_list_takes_a_folder_of_runs_for_runs_only(command):
+    code, out, error = command("list", "claims", "--runs", "elsewhere")
+    assert (code, out) == (2, "")
+    assert "runs must be left out" in error
+    assert_one_sentence(error.rstrip("\n"))
+
+
+def test_all_that_can_be_asked_for_says_what_it_is():
+    made = {name: row.make for name, row in OPTIMIZERS.items()}
+    made |= NETWORKS | {name: source.load for name, source in DATASETS.items()}
+    silent = [name for name, what in made.items() if not first_line(what)]
+    assert not silent, f"These need a docstring: {silent}"
 
 
 def test_report_is_of_the_committed_results(command):

@@ -87,7 +87,9 @@ def test_a_run_that_diverged_failed_at_its_step():
 
 
 def test_a_table_is_read_back(tmp_path):
-    written = dataclasses.replace(summary(run(), loss=1 / 3), result=FINISHED)
+    metrics = {"train_loss": 0.6, **FINISHED.metrics}
+    result = dataclasses.replace(FINISHED, metrics=metrics)
+    written = dataclasses.replace(summary(run(), loss=1 / 3), result=result)
     assert results.load(tmp_path, run()) is None
     results.save(tmp_path / "new", written)
     read = results.load(tmp_path / "new", run())
@@ -103,6 +105,14 @@ def test_a_table_is_read_back(tmp_path):
     np.testing.assert_allclose(
         read.evaluations["test_loss"], written.evaluations["test_loss"], rtol=5e-6
     )
+
+
+def test_a_row_that_cannot_tell_whether_its_run_failed_is_refused(tmp_path):
+    result = dataclasses.replace(FINISHED, metrics={})
+    results.save(tmp_path, dataclasses.replace(summary(run()), result=result))
+    with pytest.raises(RunError, match="another version") as error:
+        results.load(tmp_path, run())
+    assert_one_sentence(str(error.value))
 
 
 def test_what_is_not_finite_is_read_back(tmp_path):

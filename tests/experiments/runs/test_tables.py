@@ -119,6 +119,17 @@ def test_a_last_line_without_its_end_is_kept(table):
     assert [find(table, name) for name in "abcd"] == [1.5, [0.25, 1e-9], "é", 4]
 
 
+def test_a_last_line_that_was_edited_is_not_taken_for_torn_off(table):
+    tables.append(table, {"name": "d", "value": 4})
+    edited = table.read_bytes().replace(b'"value": 4', b'"value": 5')[:-1]
+    table.write_bytes(edited)
+    for _ in range(2):
+        with pytest.raises(RunError, match="Line 4 .* does not match its digest"):
+            find(table, "d")
+        tables.append(table, {"name": "e", "value": 6})
+        assert table.read_bytes().startswith(edited)
+
+
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), KeyboardInterrupt()])
 def test_a_write_that_stops_half_way_leaves_no_trace(table, monkeypatch, error):
     before = table.read_bytes()
