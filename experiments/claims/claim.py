@@ -28,34 +28,19 @@ class Quantity:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Tuned:
-    """Runs whose learning rate is what a search finds best.
-
-    Attributes:
-      search: the search; its own seed should not be one of `seeds`.
-      seeds: of the runs at the rate found; none stands for the best run of the search.
-      optimizer: what is run at that rate; None for what was searched.
-    """
-
-    search: Search
-    seeds: tuple[int, ...] = ()
-    optimizer: config.Optimizer | None = None
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Training:
     """A trial by training runs.
 
     Attributes:
       quantity: what the runs are measured by.
       runs: label → runs that differ in their seed only.
-      tuned: label → runs that a search precedes.
+      tuned: label → the search that precedes its runs.
       also: further quantities that the report shows.
     """
 
     quantity: Quantity
     runs: Mapping[str, tuple[config.Run, ...]] = dataclasses.field(default_factory=dict)
-    tuned: Mapping[str, Tuned] = dataclasses.field(default_factory=dict)
+    tuned: Mapping[str, Search] = dataclasses.field(default_factory=dict)
     also: tuple[Quantity, ...] = ()
 
 

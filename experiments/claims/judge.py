@@ -18,14 +18,12 @@ from experiments.claims.claim import (
     Evidence,
     Table,
     Training,
-    Tuned,
 )
 from experiments.claims.intervals import interval
 from experiments.runs import config
 from experiments.runs import summary as results
 from experiments.runs.summary import Summary
 
-LoadRun = Callable[[config.Run], Summary | None]
 LoadTable = Callable[[str], Table | None]
 
 
@@ -106,12 +104,12 @@ class Plan:
         runs = (run for some in self.runs.values() for run in some)
         return tuple(dict.fromkeys((*self.searched, *runs)))
 
-    def missing(self, load: LoadRun) -> list[config.Run]:
+    def missing(self, load: rate_search.Load) -> list[config.Run]:
         """The runs without a table."""
         return [run for run in self.every if load(run) is None]
 
 
-def plan(training: Training, load: LoadRun) -> Plan:
+def plan(training: Training, load: rate_search.Load) -> Plan:
     """What a training consists of, given the tables that are there.
 
     Args:
@@ -121,14 +119,14 @@ def plan(training: Training, load: LoadRun) -> Plan:
     runs = dict(training.runs)
     searches: dict[str, rate_search.Found] = {}
     searched: list[config.Run] = []
-    for label, tuned in training.tuned.items():
-        found = rate_search.go_through(tuned.search, load)
+    for label, search in training.tuned.items():
+        found = rate_search.go_through(search, load)
         searches[label] = found
         searched += [summary.run for summary in found.tried.values()]
         if found.next is not None:
             searched.append(found.next)
         elif found.best is not None:
-            runs[label] = _replicas(tuned, found.best)
+            runs[label] = search.runs(found.best)
     return Plan(runs=runs, searches=searches, searched=tuple(searched))
 
 
@@ -146,7 +144,7 @@ def judge_stored(claim: Claim, folder: pathlib.Path) -> Judgement:
     return judge(claim, functools.partial(results.load, folder), load_table)
 
 
-def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:
+def judge(claim: Claim, load_run: rate_search.Load, load_table: LoadTable) -> Judgement:
     """Decides on a claim.
 
     Args:
@@ -185,16 +183,6 @@ def judge(claim: Claim, load_run: LoadRun, load_table: LoadTable) -> Judgement:
     holds = all(finding.holds for finding in findings)
     verdict = Verdict("holds" if holds else "does not hold", failures)
     return Judgement(claim=claim, verdict=verdict, evidence=evidence, findings=findings)
-
-
-def _replicas(tuned: Tuned, rate: float) -> tuple[config.Run, ...]:
-    best = tuned.search.at(rate)
-    if not tuned.seeds:
-        return (best,)
-    if tuned.optimizer is not None:
-        optimizer = dataclasses.replace(tuned.optimizer, learning_rate=rate)
-        best = dataclasses.replace(best, optimizer=optimizer)
-    return tuple(dataclasses.replace(best, seed=seed) for seed in tuned.seeds)
 
 
 def _not_tried(claim: Claim, why: str) -> Judgement:

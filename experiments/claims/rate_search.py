@@ -11,13 +11,14 @@ the best, and for all else that *AdaRem* trains: from where it starts it goes on
 as it gets better, up or else down.
 """
 
+import contextlib
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import numpy as np
 
-from experiments.runs.config import Run
+from experiments.runs.config import Optimizer, Run
 from experiments.runs.summary import Summary
 
 DIGITS = (1, 3, 6)
@@ -36,23 +37,68 @@ DESCENT = (
 )
 
 Load = Callable[[Run], Summary | None]
+# Yields the indices of the rates to try, and is sent their scores, -inf if unstable.
+Strategy = Callable[[int], Generator[int, float]]
+
+
+def downwards(index: int) -> Generator[int, float]:
+    """From the largest stable rate down, until `PATIENCE` in a row are no better."""
+    score = yield index
+    while score > -math.inf and index < index_of(GREATEST):
+        index += 1
+        score = yield index
+    while score == -math.inf:
+        if index == index_of(LEAST):
+            return
+        index -= 1
+        score = yield index
+    best, since = score, 0
+    while since < PATIENCE:
+        index -= 1
+        score = yield index
+        best, since = (score, 0) if score > best else (best, since + 1)
+
+
+def uphill(index: int) -> Generator[int, float]:
+    """As long as it gets better: up, or else down, and down to what is stable."""
+    here = yield index
+    for side in (1, -1):
+        while index_of(LEAST) < index < index_of(GREATEST):
+            there = yield index + side
+            lost = here == there == -math.inf and side == -1
+            if there <= here and not lost:
+                break
+            index, here = index + side, there
+
+
+def greatest_test_accuracy(summary: Summary) -> float:
+    """The highest test accuracy of all evaluations, as the paper selects."""
+    return float(np.max(summary.evaluations["test_accuracy"]))
+
+
+def lowest_final_loss(summary: Summary) -> float:
+    """The smoothed training loss at the end, negated: larger is better."""
+    return -summary.final_loss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Search:
-    """A search along the grid.
+    """A search along the grid, and what runs at the rate that it finds best.
 
     Attributes:
       base: the run to tune; its own learning rate, on the grid, is tried first.
       score: what is to be as large as possible; of stable runs only.
       strategy: `downwards` or `uphill`.
+      seeds: of the runs at the rate found, other than that of `base`; none stands for
+        the best run of the search.
+      optimizer: what is run at that rate; None for what was searched.
     """
 
     base: Run
-    score: Callable[[Summary], float]
-    strategy: "Callable[[Search, Load], Found]" = dataclasses.field(
-        default_factory=lambda: downwards
-    )
+    score: Callable[[Summary], float] = lowest_final_loss
+    strategy: Strategy = downwards
+    seeds: tuple[int, ...] = ()
+    optimizer: Optimizer | None = None
 
     def at(self, learning_rate: float) -> Run:
         """The run with another learning rate."""
@@ -60,6 +106,16 @@ class Search:
             self.base.optimizer, learning_rate=learning_rate
         )
         return dataclasses.replace(self.base, optimizer=optimizer)
+
+    def runs(self, learning_rate: float) -> tuple[Run, ...]:
+        """What runs at the rate found."""
+        best = self.at(learning_rate)
+        if not self.seeds:
+            return (best,)
+        if self.optimizer is not None:
+            optimizer = dataclasses.replace(self.optimizer, learning_rate=learning_rate)
+            best = dataclasses.replace(best, optimizer=optimizer)
+        return tuple(dataclasses.replace(best, seed=seed) for seed in self.seeds)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,83 +142,24 @@ def go_through(search: Search, load: Load) -> Found:
       search: what is searched.
       load: the summary of a run, None if it is missing.
     """
-    return search.strategy(search, load)
-
-
-def downwards(search: Search, load: Load) -> Found:
-    """From the largest stable rate down, until `PATIENCE` in a row are no better."""
-    walk = _Walk(search, load)
-    index = index_of(search.base.optimizer.learning_rate)
-    up = walk.stable(index)
-    while up and index < index_of(GREATEST):
-        index += 1
-        up = walk.stable(index)
-    while up is False:
-        index -= 1
-        up = walk.stable(index)
-        if index < index_of(LEAST):
-            return walk.found(None)
-    if up is None:
-        return walk.found(index)
-    best, since = -math.inf, 0
-    while since < PATIENCE:
-        score = walk.score(index)
-        if score is None:
-            return walk.found(index)
-        best, since = (score, 0) if score > best else (best, since + 1)
-        index -= 1
-    return walk.found(None)
-
-
-def uphill(search: Search, load: Load) -> Found:
-    """As long as it gets better: up, or else down, and down to what is stable."""
-    walk = _Walk(search, load)
-    index = index_of(search.base.optimizer.learning_rate)
-    here = walk.score(index)
-    if here is None:
-        return walk.found(index)
-    for side in (1, -1):
-        while index_of(LEAST) < index < index_of(GREATEST):
-            there = walk.score(index + side)
-            if there is None:
-                return walk.found(index + side)
-            lost = here == there == -math.inf and side == -1
-            if there <= here and not lost:
+    tried: dict[float, Summary] = {}
+    scores: dict[float, float] = {}
+    walk = search.strategy(index_of(search.base.optimizer.learning_rate))
+    missing = None
+    with contextlib.suppress(StopIteration):  # raised where the walk ends
+        index = next(walk)
+        while True:
+            rate = grid(index)
+            summary = tried.get(rate) or load(search.at(rate))
+            if summary is None:
+                missing = search.at(rate)
                 break
-            index, here = index + side, there
-    return walk.found(None)
-
-
-class _Walk:
-    """The rates that a search has tried, as far as their results are there."""
-
-    def __init__(self, search: Search, load: Load) -> None:
-        self._search, self._load = search, load
-        self._tried: dict[float, Summary] = {}
-
-    def stable(self, index: int) -> bool | None:
-        """Whether the rate at this index is, None if its run is missing."""
-        rate = grid(index)
-        summary = self._tried.get(rate) or self._load(self._search.at(rate))
-        if summary is None:
-            return None
-        self._tried[rate] = summary
-        return not summary.failure
-
-    def score(self, index: int) -> float | None:
-        """That of the rate, -inf if it is not stable, None if its run is missing."""
-        stable = self.stable(index)
-        if stable is None:
-            return None
-        return self._search.score(self._tried[grid(index)]) if stable else -math.inf
-
-    def found(self, missing: int | None) -> Found:
-        """How far the search has come; the rate at this index is what it needs now."""
-        tried, search = self._tried, self._search
-        scores = {r: search.score(s) for r, s in tried.items() if not s.failure}
-        best = max(scores, key=lambda rate: scores[rate], default=None)
-        following = None if missing is None else search.at(grid(missing))
-        return Found(tried=tried, scores=scores, best=best, next=following)
+            tried[rate] = summary
+            if not summary.failure:
+                scores[rate] = search.score(summary)
+            index = walk.send(scores.get(rate, -math.inf))
+    best = max(scores, key=lambda rate: scores[rate], default=None)
+    return Found(tried=tried, scores=scores, best=best, next=missing)
 
 
 def grid(index: int) -> float:
@@ -182,13 +179,3 @@ def index_of(rate: float) -> int:
         if grid(index) == rate:
             return index
     raise ValueError(f"rate must be 1, 3 or 6 times a power of ten, got {rate}.")
-
-
-def greatest_test_accuracy(summary: Summary) -> float:
-    """The highest test accuracy of all evaluations, as the paper selects."""
-    return float(np.max(summary.evaluations["test_accuracy"]))
-
-
-def lowest_final_loss(summary: Summary) -> float:
-    """The smoothed training loss at the end, negated: larger is better."""
-    return -summary.final_loss

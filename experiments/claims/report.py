@@ -225,7 +225,7 @@ def _source_of_rate(claim: Claim, label: str) -> str | None:
     assert isinstance(claim.trial, Training)
     mine = claim.trial.tuned[label]
     for other, tuned in claim.trial.tuned.items():
-        if mine.optimizer and not tuned.optimizer and tuned.search == mine.search:
+        if mine.optimizer and not tuned.optimizer and tuned.base == mine.base:
             return other
     return None
 

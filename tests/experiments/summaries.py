@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from experiments.claims import figures, rate_search
-from experiments.claims.claim import Claim, Drawing, Quantity, Study, Training, Tuned
+from experiments.claims.claim import Claim, Drawing, Quantity, Study, Training
 from experiments.claims.figures import Frame
 from experiments.claims.rules import ahead, close, surely_below
 from experiments.runs import config
@@ -81,16 +81,9 @@ SEARCHED = dataclasses.replace(
     CLAIM,
     trial=Training(
         tuned={
-            "SGD": Tuned(
-                search=rate_search.Search(
-                    base=BASE, score=rate_search.lowest_final_loss
-                ),
-                seeds=(0, 1, 2),
-            ),
-            "signs": Tuned(
-                search=rate_search.Search(
-                    base=BASE, score=rate_search.lowest_final_loss
-                ),
+            "SGD": rate_search.Search(base=BASE, seeds=(0, 1, 2)),
+            "signs": rate_search.Search(
+                base=BASE,
                 seeds=(0, 1, 2),
                 optimizer=Optimizer(name="ssd", learning_rate=1e-9),
             ),

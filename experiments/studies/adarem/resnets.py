@@ -11,7 +11,7 @@ in the paper the rate falls to zero as a cosine, without a warm-up.
 from collections.abc import Mapping
 
 from experiments.claims import figures, rate_search, rules
-from experiments.claims.claim import Claim, Drawing, Evidence, Training, Tuned
+from experiments.claims.claim import Claim, Drawing, Evidence, Training
 from experiments.claims.figures import Panel
 from experiments.claims.intervals import interval
 from experiments.claims.rate_search import SEARCH_SEED, Search
@@ -60,8 +60,8 @@ def tuned(
     start: Optimizer,
     runs: Optimizer | None = None,
     seeds: tuple[int, ...] = SEEDS,
-) -> Tuned:
-    """Some seeds of an optimizer on one of the networks at the best rate of its search.
+) -> Search:
+    """Some seeds of an optimizer on one of the networks at the best rate of a search.
 
     Args:
       model: the network.
@@ -79,10 +79,7 @@ def tuned(
         eval_every=STEPS_PER_EPOCH // 2,
         seed=SEARCH_SEED,
     )
-    search = Search(
-        base=base, score=rate_search.lowest_final_loss, strategy=rate_search.uphill
-    )
-    return Tuned(search=search, seeds=seeds, optimizer=runs)
+    return Search(base=base, strategy=rate_search.uphill, seeds=seeds, optimizer=runs)
 
 
 def trial(model: str, optimizers: Mapping[str, Optimizer]) -> Training:

@@ -13,14 +13,7 @@ import itertools
 from collections.abc import Iterable, Mapping
 
 from experiments.claims import figures, rate_search, rules
-from experiments.claims.claim import (
-    Claim,
-    Condition,
-    Drawing,
-    Quantity,
-    Training,
-    Tuned,
-)
+from experiments.claims.claim import Claim, Condition, Drawing, Quantity, Training
 from experiments.claims.figures import Panel
 from experiments.claims.rate_search import Search
 from experiments.claims.rules import LEARNING_RATE
@@ -78,7 +71,7 @@ def _training(
 ) -> Training:
     """So many seeds of each label at its best step, or at that of its relative."""
 
-    def tuned(label: str) -> Tuned:
+    def tuned(label: str) -> Search:
         searched, optimizer = RELATIVES.get(label, (label, None))
         base = Run(
             model="p1_cnn",
@@ -87,8 +80,12 @@ def _training(
             eval_every=500,
             seed=SEARCH_SEED,
         )
-        search = Search(base=base, score=rate_search.greatest_test_accuracy)
-        return Tuned(search=search, seeds=seeds[label], optimizer=optimizer)
+        return Search(
+            base=base,
+            score=rate_search.greatest_test_accuracy,
+            seeds=seeds[label],
+            optimizer=optimizer,
+        )
 
     return Training(
         tuned={label: tuned(label) for label in seeds},

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from experiments.claims import rate_search, rules
-from experiments.claims.claim import Claim, Drawing, Training, Tuned
+from experiments.claims.claim import Claim, Drawing, Training
 from experiments.claims.rate_search import SEARCH_SEED, Search
 from experiments.claims.rules import FINAL_LOSS, LEARNING_RATE, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run
@@ -26,7 +26,7 @@ def _trial(
     first: Mapping[str, float],
     seeds: int,
 ) -> Training:
-    def tuned(label: str) -> Tuned:
+    def tuned(label: str) -> Search:
         start = dataclasses.replace(optimizers[label], learning_rate=first[label])
         base = Run(
             model=model,
@@ -35,8 +35,7 @@ def _trial(
             eval_every=published.STEPS_PER_EPOCH,
             seed=SEARCH_SEED,
         )
-        search = Search(base=base, score=rate_search.lowest_final_loss)
-        return Tuned(search=search, seeds=tuple(range(seeds)))
+        return Search(base=base, seeds=tuple(range(seeds)))
 
     return Training(
         tuned={label: tuned(label) for label in optimizers},

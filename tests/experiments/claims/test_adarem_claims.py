@@ -82,7 +82,7 @@ BAD = [
 def load(run):
     """Searches end where they start: any other rate is worse."""
     rate = run.optimizer.learning_rate
-    starts = (t.search.base for c in CLAIMS.values() for t in tuned(c).values())
+    starts = (t.base for c in CLAIMS.values() for t in tuned(c).values())
     first = {r.optimizer.learning_rate for r in starts if same(r, run)}
     return summary(run, 0.5 if rate in first else 0.6)
 

@@ -40,7 +40,7 @@ def test_a_claim_can_be_run_judged_and_drawn(claim):
             assert len({run.seed for run in runs}) == len(runs)
             make(runs[0].optimizer, runs[0])
         for tuned in claim.trial.tuned.values():
-            base = tuned.search.base
+            base = tuned.base
             assert base.seed not in tuned.seeds
             rate_search.index_of(base.optimizer.learning_rate)
             make(tuned.optimizer or base.optimizer, base)
