@@ -1,9 +1,4 @@
-"""One style for all figures: curves over the steps, drawn from summaries of runs only.
-
-Colours are those of Okabe and Ito, which the colour-blind can tell apart, in an order
-of clearly different lightness; every curve also has a line style of its own, so that a
-figure can be read in grey.
-"""
+"""All figures in one style: curves over the steps, drawn from summaries of runs."""
 
 import collections
 import contextlib
@@ -43,37 +38,25 @@ def figure(
             drawing.supxlabel(caption, fontsize=8, wrap=True)
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Frame:
-    """What a figure of smoothed training losses is called and how it is framed.
-
-    Attributes:
-      title: above the axes.
-      caption: below them; what it does not need to say is drawn from the runs: their
-        number, the smoothing, and which of them failed.
-      limits: of the loss axis.
-    """
-
-    title: str
-    caption: str
-    limits: tuple[float, float]
-
-
 def losses(
-    frame: Frame,
+    title: str,
+    caption: str,
+    limits: tuple[float, float],
     curves: Mapping[str, Sequence[Summary]],
     published: Mapping[str, float],
 ) -> Figure:
-    """Draws the training loss of some runs.
+    """Draws the smoothed training loss of some runs.
 
     Args:
-      frame: title, caption and limits.
+      title: above the axes.
+      caption: below them, in front of what the runs have to add.
+      limits: of the loss axis.
       curves: label → the runs of one curve, which differ in their seed.
       published: label → the loss at the end that the source shows, marked at the edge
         and told in the legend.
     """
     styles(len(curves))  # refuses more than can be told apart
-    with figure(6.4, 4.4, caption=full_caption(frame.caption, curves)) as drawing:
+    with figure(6.4, 4.4, caption=full_caption(caption, curves)) as drawing:
         axes = drawing.add_subplot()
         last = max(int(s.steps[-1]) for runs in curves.values() for s in runs)
         for label, runs in curves.items():
@@ -85,11 +68,11 @@ def losses(
                 mark = {"marker": "<", "markeredgecolor": "black", "clip_on": False}
                 axes.plot(last, value, color=colour, linestyle="", zorder=3, **mark)
         axes.set(
-            title=frame.title,
+            title=title,
             xlabel="step (mini-batches)",
             ylabel="training loss (cross-entropy, nats)",
             xlim=(0, last),
-            ylim=frame.limits,
+            ylim=limits,
         )
         axes.legend(handlelength=4)
     return drawing
@@ -129,19 +112,20 @@ def evaluations(
     with figure(3.4 * len(panels) + 2.2, 3.8, title, text) as drawing:
         all_axes = drawing.subplots(1, len(panels), squeeze=False)[0]
         for axes, panel in zip(all_axes, panels, strict=True):
-            _draw_panel(axes, panel, curves)
+            for label, runs in curves.items():
+                curve(
+                    axes,
+                    label,
+                    runs,
+                    lambda s, m=panel.metric: (s.evaluated, s.evaluations[m]),
+                )
+            axes.set(
+                xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits
+            )
         # Beside the panels, as no corner of them is free of curves.
         handles = all_axes[0].get_legend_handles_labels()
         drawing.legend(*handles, loc="outside right center", handlelength=4)
     return drawing
-
-
-def _draw_panel(
-    axes: Axes, panel: Panel, curves: Mapping[str, Sequence[Summary]]
-) -> None:
-    for label, runs in curves.items():
-        curve(axes, label, runs, lambda s: (s.evaluated, s.evaluations[panel.metric]))
-    axes.set(xlabel="step (mini-batches)", ylabel=panel.label, ylim=panel.limits)
 
 
 def png(drawing: Figure, dpi: float = SETTINGS["figure.dpi"]) -> bytes:
@@ -197,10 +181,8 @@ def curve(
         return
     steps = of(whole[0])[0]
     values = np.stack([of(summary)[1] for summary in whole])
-    mean, deviation = (
-        values.mean(axis=0),
-        values.std(axis=0, ddof=min(1, len(whole) - 1)),
-    )
+    mean = values.mean(axis=0)
+    deviation = values.std(axis=0, ddof=min(1, len(whole) - 1))
     band(axes, steps, mean, mean - deviation, mean + deviation, label)
 
 

@@ -179,7 +179,7 @@ def judge(claim: Claim, load_run: rate_search.Load, load_table: LoadTable) -> Ju
         }
         evidence = Evidence(values=values, runs=summaries, searches=known.searches)
         failures = _failures(summaries)
-    findings = tuple(Finding(c, c.measure(evidence)) for c in claim.rule)
+    findings = tuple(Finding(c, float(c.measure(evidence))) for c in claim.rule)
     holds = all(finding.holds for finding in findings)
     verdict = Verdict("holds" if holds else "does not hold", failures)
     return Judgement(claim=claim, verdict=verdict, evidence=evidence, findings=findings)

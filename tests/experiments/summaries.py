@@ -6,7 +6,6 @@ import numpy as np
 
 from experiments.claims import figures, rate_search
 from experiments.claims.claim import Claim, Drawing, Quantity, Study, Training
-from experiments.claims.figures import Frame
 from experiments.claims.rules import ahead, close, surely_below
 from experiments.runs import config
 from experiments.runs.config import Optimizer, Run
@@ -45,7 +44,7 @@ def summary(a_run, loss=0.5, status="finished", state_bytes=400):
 
 RIVALS = {"MaS": "mas", "Adam": "adam", "SGD": "sgd"}
 LOSS = Quantity(name="final loss", of=lambda s: s.final_loss)
-FRAME = Frame(title="A title", caption="A caption.", limits=(0.0, 2.0))
+FRAME = ("A title", "A caption.", (0.0, 2.0))  # title, caption, limits
 RUNS = {
     label: tuple(run(name, seed) for seed in range(2)) for label, name in RIVALS.items()
 }
@@ -60,7 +59,7 @@ CLAIM = Claim(
     tolerance=0.04,
     rule=(close("MaS", "Adam", LOSS, 0.02), ahead("SGD", "MaS", LOSS, 0.1)),
     figure=Drawing(
-        name="figure", draw=lambda e: figures.losses(FRAME, e.runs, PUBLISHED)
+        name="figure", draw=lambda e: figures.losses(*FRAME, e.runs, PUBLISHED)
     ),
 )
 STUDY = Study(name="tiny", title="A tiny paper", claims=(CLAIM,))

@@ -25,7 +25,6 @@ from experiments.claims.claim import (
     Quantity,
     Training,
 )
-from experiments.claims.figures import Frame
 from experiments.claims.rules import FINAL_LOSS, TEST_ACCURACY
 from experiments.runs.config import Optimizer, Run
 
@@ -97,17 +96,19 @@ def drawing(
     title: str,
     caption: str,
     limits: tuple[float, float],
-    published: Mapping[str, float] | None = None,
+    published: Mapping[str, float] = {},
 ) -> Drawing:
     """The losses of all runs of a claim, with what is published."""
-    frame = Frame(title=f"MaS, {title}", caption=caption, limits=limits)
     return Drawing(
-        name=name, draw=lambda e: figures.losses(frame, e.runs, published or {})
+        name=name,
+        draw=lambda e: figures.losses(
+            f"MaS, {title}", caption, limits, e.runs, published
+        ),
     )
 
 
-def _humps(evidence: Evidence) -> list[tuple[float, float]]:
-    """Where the loss under decay 0.999 turns upwards, and by how much, by seed.
+def _hump(evidence: Evidence) -> np.ndarray:
+    """Where the loss under decay 0.999 turns upwards, and by how much; mean of seeds.
 
     The greatest rise within 1000 steps of the loss above an earlier value, and not more
     than it later falls by; of means over 100 steps, since single steps are noisy, from
@@ -126,11 +127,7 @@ def _humps(evidence: Evidence) -> list[tuple[float, float]]:
         dip = np.mean(steps[:100]) + np.argmin(loss[: peak + 1])
         height = np.minimum(rise[peak], loss[peak] - summary.final_loss)
         humps.append((float(dip), float(height)))
-    return humps
-
-
-def _mean_hump(evidence: Evidence, which: int) -> float:
-    return float(np.mean([hump[which] for hump in _humps(evidence)]))
+    return np.mean(humps, axis=0)
 
 
 PUBLISHED_1 = {"Adam": 0.30, "MaS": 0.29, "SGD": 0.43, "Adagrad": 0.59}
@@ -190,12 +187,12 @@ FIGURE_3 = Claim(
         rules.surely_below("decay 0.5", "decay 0.999", FINAL_LOSS, -0.02),
         rules.at_least(
             "decay 0.999 dips, rises by at least 0.05 and comes down as far; mean",
-            lambda e: _mean_hump(e, 1),
+            lambda e: _hump(e)[1],
             0.05,
         ),
         rules.between(
             "decay 0.999 turns upwards between steps 150 and 450; mean",
-            lambda e: _mean_hump(e, 0),
+            lambda e: _hump(e)[0],
             150,
             450,
         ),

@@ -17,7 +17,7 @@ def curves(**losses):
 
 
 def test_a_figure_has_axes_units_legend_and_every_curve():
-    drawing = figures.losses(FRAME, curves(), PUBLISHED)
+    drawing = figures.losses(*FRAME, curves(), PUBLISHED)
     (axes,) = drawing.axes
     assert axes.get_title() == "A title"
     assert "step" in axes.get_xlabel()
@@ -41,7 +41,7 @@ def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
     low, high = (
         summary(run, loss) for run, loss in zip(RUNS["MaS"], (0.4, 0.6), strict=True)
     )
-    drawing = figures.losses(FRAME, {"MaS": [low, high]}, {})
+    drawing = figures.losses(*FRAME, {"MaS": [low, high]}, {})
     (axes,) = drawing.axes
     assert axes.lines[0].get_ydata()[-1] == pytest.approx(0.5)
     (band,) = axes.collections
@@ -51,7 +51,7 @@ def test_the_mean_of_the_seeds_is_drawn_in_a_band_of_their_deviation():
         (0.5 - deviation, 0.5 + deviation)
     )
     assert "2 seeds, mean and standard deviation" in figures.full_caption(
-        FRAME.caption, {"MaS": [low, high]}
+        FRAME[1], {"MaS": [low, high]}
     )
 
 
@@ -62,12 +62,12 @@ def test_a_diverged_run_is_in_the_caption():
         changed(lost, result=summary(lost.run, status="diverged").result),
         kept,
     ]
-    text = figures.full_caption(FRAME.caption, runs).replace("\n", " ")
+    text = figures.full_caption(FRAME[1], runs).replace("\n", " ")
     assert text.endswith(
         "SGD: 1 of 2 diverged at step 100 (not drawn, but counted in tables)."
     )
     runs["SGD"] = runs["SGD"][:1]
-    (axes,) = figures.losses(FRAME, runs, {}).axes
+    (axes,) = figures.losses(*FRAME, runs, {}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["MaS", "Adam", "SGD (failed)"]
 
@@ -76,7 +76,7 @@ def test_a_run_no_better_than_a_guess_is_named_and_leaves_the_mean_alone():
     stuck, kept = RUNS["SGD"]
     lost = summary(kept, status="diverged")
     runs = {"SGD": [summary(stuck, loss=2.3), lost, summary(kept)]}
-    drawing = figures.losses(FRAME, runs, {})
+    drawing = figures.losses(*FRAME, runs, {})
     (axes,) = drawing.axes
     assert axes.lines[0].get_ydata()[-1] == 0.5
     text = drawing.get_supxlabel().replace("\n", " ")
@@ -87,7 +87,7 @@ def test_a_run_no_better_than_a_guess_is_named_and_leaves_the_mean_alone():
 
 def test_an_image_is_drawn_without_a_screen(tmp_path):
     path = tmp_path / "figure.png"
-    path.write_bytes(figures.png(figures.losses(FRAME, curves(), {})))
+    path.write_bytes(figures.png(figures.losses(*FRAME, curves(), {})))
     pixels = image.imread(path)
     assert pixels.shape == (704, 1024, 4)  # 6.4 x 4.4 inches of 160 dots
     assert pixels[..., :3].std() > 0.05  # not an empty sheet
@@ -97,7 +97,7 @@ def test_more_curves_than_styles_are_refused():
     run = RUNS["MaS"][0]
     many = {str(n): [summary(run)] for n in range(len(STYLES) + 1)}
     with pytest.raises(ValueError, match="curves must be at most"):
-        figures.losses(FRAME, many, {})
+        figures.losses(*FRAME, many, {})
 
 
 def test_a_figure_has_its_texts_and_its_lines_take_the_colours_in_turn():
