@@ -12,8 +12,9 @@ import numpy as np
 import optax
 
 from experiments.claims import rules
-from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.studies.tutorials import drawing, worked_numbers
+from experiments.claims.claim import Calculation, Claim, Evidence, Table
+from experiments.studies.tutorials import worked_numbers
+from experiments.studies.tutorials.drawing import descents
 from experiments.studies.tutorials.worked_numbers import EPS, LEARNING_RATE
 
 BETAS = (0.0, 0.9)
@@ -134,14 +135,11 @@ ADAPTIVE = Claim(
             "components of steps against their gradient's descent: none", _flipped, 0
         ),
     ),
-    figure=Drawing(
-        name="figure-adaptive",
-        draw=lambda e: drawing.descents(
-            e.table,
-            {"nu": "scale √s"},
-            "Tutorial A, part 2, Figure 2: adaptive learning rates",
-            "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.05; of gradient descent 0.001.",
-        ),
+    figure=descents(
+        "figure-adaptive",
+        {"nu": "scale √s"},
+        "Tutorial A, part 2, Figure 2: adaptive learning rates",
+        "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.05; of gradient descent 0.001.",
     ),
 )
 
@@ -193,13 +191,10 @@ ADAM = Claim(
             for low, high in itertools.pairwise(SECOND)
         ),
     ),
-    figure=Drawing(
-        name="figure-adam",
-        draw=lambda e: drawing.descents(
-            e.table,
-            {"mu": "moment m", "nu": "scale √s"},
-            "Tutorial A, part 3, Figure 4: Adam",
-            "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.5.",
-        ),
+    figure=descents(
+        "figure-adam",
+        {"mu": "moment m", "nu": "scale √s"},
+        "Tutorial A, part 3, Figure 4: Adam",
+        "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.5.",
     ),
 )

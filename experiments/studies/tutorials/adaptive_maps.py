@@ -19,7 +19,7 @@ import numpy as np
 import optax
 
 from experiments.claims import rules
-from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
+from experiments.claims.claim import Calculation, Claim, Evidence, Table
 from experiments.studies.tutorials import update_maps
 from experiments.studies.tutorials.worked_numbers import EPS
 
@@ -146,14 +146,11 @@ ADAPTIVE = Claim(
             update_maps.DIGITS,
         ),
     ),
-    figure=Drawing(
-        name="figure-map-adaptive",
-        draw=lambda e: update_maps.maps(
-            e.table,
-            [f"β = {beta:g}" for beta in BETAS],
-            "Tutorial A, part 2, Figure 3: gradients amplified and attenuated",
-            "C_a(g₁, g₂) = |v(2)| - |g₂|, learning rate 1",
-        ),
+    figure=update_maps.maps(
+        "figure-map-adaptive",
+        [f"β = {beta:g}" for beta in BETAS],
+        "Tutorial A, part 2, Figure 3: gradients amplified and attenuated",
+        "C_a(g₁, g₂) = |v(2)| - |g₂|, learning rate 1",
     ),
 )
 
@@ -212,13 +209,10 @@ ADAM = Claim(
             for what in ("amplification", "attenuation")
         ),
     ),
-    figure=Drawing(
-        name="figure-map-adam",
-        draw=lambda e: update_maps.maps(
-            e.table,
-            VARIANTS,
-            "Tutorial A, part 3, Figure 3: bias corrections",
-            "C_A(g₁, g₂) = |v(2)| - |g₂|, learning rate 1, β₁ = 0.9, β₂ = 0.999",
-        ),
+    figure=update_maps.maps(
+        "figure-map-adam",
+        VARIANTS,
+        "Tutorial A, part 3, Figure 3: bias corrections",
+        "C_A(g₁, g₂) = |v(2)| - |g₂|, learning rate 1, β₁ = 0.9, β₂ = 0.999",
     ),
 )

@@ -14,17 +14,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from experiments.claims import figures
-from experiments.claims.claim import Table
+from experiments.claims.claim import Drawing, Evidence, Table
 from experiments.paths.surfaces import PRESETS
 from experiments.style import STYLES
 
 SHADES = LinearSegmentedColormap.from_list("iterations", ["#00162b", "#56b4e9"])
-
-
-def named(table: Table, what: str) -> list[str]:
-    """The methods of which a table has "method/what"."""
-    ending = f"/{what}"
-    return [name.removesuffix(ending) for name in table if name.endswith(ending)]
 
 
 def trajectory(axes: Axes, path: np.ndarray) -> None:
@@ -69,41 +63,48 @@ def contours(
 
 
 def descents(
-    table: Table, components: Mapping[str, str], title: str, caption: str
-) -> Figure:
-    """Ways down the example of Tutorial A, a column a method.
+    name: str, components: Mapping[str, str], title: str, caption: str
+) -> Drawing:
+    """The figure of ways down the example of Tutorial A, a column a method.
+
+    It is drawn from a table of `experiments.studies.tutorials.worked_numbers.descend`.
 
     Args:
-      table: of `experiments.studies.tutorials.worked_numbers.descend`.
+      name: of its file.
       components: what is drawn below trajectory and error, with the label of its axis.
       title: of the figure.
       caption: below it.
     """
-    names = named(table, "path")
     rows = 2 + len(components)
+    labels = ("weight w₂", "error E(w(t))", *components.values())
     note = f"{caption} From dark to bright: the iterations; the square is the start."
-    with figures.figure(3.1 * len(names), 2.0 * rows + 1.2, title, note) as figure:
-        panels = figure.subplots(
-            rows, len(names), height_ratios=[1.7] + [1] * (rows - 1), squeeze=False
-        )
-        levels = (2, 20, 100, 400, 1000, 2000, 3500, 5500)
-        for column, name in zip(panels.T, names, strict=True):
-            path = np.asarray(table[f"{name}/path"])
-            loss = PRESETS["quadratic"].loss
-            contours(column[0], loss, ((-18, 18), (-24, 24)), levels)
-            trajectory(column[0], path)
-            column[0].set(title=name, xlabel="weight w₁")
-            column[1].plot(table[f"{name}/error"], color=STYLES[4][0])
-            column[1].set(yscale="log", ylim=(1e-6, 1e4))
-            for axes, component in zip(column[2:], components, strict=True):
-                _component(axes, table, f"{name}/{component}")
-            for axes in column[1:]:
-                axes.set_xlim(0, len(path) - 1)
-            column[-1].set_xlabel("iteration t")
-        labels = ("weight w₂", "error E(w(t))", *components.values())
-        for row, label in zip(panels, labels, strict=True):
-            next(axes for axes in row if axes.axison).set_ylabel(label)
-    return figure
+    levels = (2, 20, 100, 400, 1000, 2000, 3500, 5500)
+
+    def draw(evidence: Evidence) -> Figure:
+        table = evidence.table
+        names = [key.removesuffix("/path") for key in table if key.endswith("/path")]
+        with figures.figure(3.1 * len(names), 2.0 * rows + 1.2, title, note) as figure:
+            panels = figure.subplots(
+                rows, len(names), height_ratios=[1.7] + [1] * (rows - 1), squeeze=False
+            )
+            for column, name in zip(panels.T, names, strict=True):
+                path = np.asarray(table[f"{name}/path"])
+                loss = PRESETS["quadratic"].loss
+                contours(column[0], loss, ((-18, 18), (-24, 24)), levels)
+                trajectory(column[0], path)
+                column[0].set(title=name, xlabel="weight w₁")
+                column[1].plot(table[f"{name}/error"], color=STYLES[4][0])
+                column[1].set(yscale="log", ylim=(1e-6, 1e4))
+                for axes, component in zip(column[2:], components, strict=True):
+                    _component(axes, table, f"{name}/{component}")
+                for axes in column[1:]:
+                    axes.set_xlim(0, len(path) - 1)
+                column[-1].set_xlabel("iteration t")
+            for row, label in zip(panels, labels, strict=True):
+                next(axes for axes in row if axes.axison).set_ylabel(label)
+        return figure
+
+    return Drawing(name=name, draw=draw)
 
 
 def _component(axes: Axes, table: Table, name: str) -> None:

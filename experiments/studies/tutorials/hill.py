@@ -24,7 +24,7 @@ from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Tabl
 from experiments.paths import formula, inner_state
 from experiments.paths.surfaces import PRESETS, tutorial_hill
 from experiments.paths.trajectory import walk
-from experiments.studies.tutorials.drawing import contours, named, trajectory
+from experiments.studies.tutorials.drawing import contours, trajectory
 
 HILL = PRESETS["tutorial_hill"]
 STEPS = 150
@@ -108,7 +108,7 @@ def _descend(beta: ArrayLike, depth: float) -> Mapping[str, jax.Array]:
 def small_minimum(evidence: Evidence) -> Figure:
     """Part 3, Figures 1 and 2: over the hole or not, and the first moments."""
     table = evidence.table
-    names = named(table, "path")
+    names = [f"β₁ = {beta:g}" for beta in SHOWN]
     with figures.figure(
         9.6,
         6.4,

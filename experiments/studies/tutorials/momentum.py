@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.studies.tutorials import drawing, worked_numbers
+from experiments.studies.tutorials import worked_numbers
+from experiments.studies.tutorials.drawing import descents
 
-FRICTIONS = (0.0, 0.6, 0.9)
+METHODS = {f"α = {a:g}": worked_numbers.momentum(a) for a in (0.0, 0.6, 0.9)}
 STEPS = 150  # of the trajectories
 LONG = 700  # of the comparison, as printed
 
@@ -25,7 +26,7 @@ def paths() -> Table:
       By "α = …": "/path", the weights, w(0) first; "/error" at these; "/trace", m after
       each step.
     """
-    seen = _descend(STEPS)
+    seen = worked_numbers.descend(METHODS, STEPS, "trace")
     return {name: seen[name] for name in seen if not name.endswith("/gradient")}
 
 
@@ -35,23 +36,8 @@ def speed() -> Table:
     Returns:
       By "α = …": the errors, the first before the first step.
     """
-    seen = _descend(LONG)
-    return {f"α = {a:g}": seen[f"α = {a:g}/error"] for a in FRICTIONS}
-
-
-def _descend(steps: int) -> Table:
-    methods = {f"α = {a:g}": worked_numbers.momentum(a) for a in FRICTIONS}
-    return worked_numbers.descend(methods, steps, "trace")
-
-
-def trajectories(evidence: Evidence) -> Figure:
-    """Part 1, Figure 2: trajectories and error courses of three frictions."""
-    return drawing.descents(
-        evidence.table,
-        {"trace": "momentum m"},
-        "Tutorial A, part 1, Figure 2: momentum",
-        "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.001; α = 0 is gradient descent.",
-    )
+    seen = worked_numbers.descend(METHODS, LONG)
+    return {name: seen[f"{name}/error"] for name in METHODS}
 
 
 def errors(evidence: Evidence) -> Figure:
@@ -75,13 +61,9 @@ def errors(evidence: Evidence) -> Figure:
     return figure
 
 
-def _last(table: Table, friction: float) -> float:
-    return float(table[f"α = {friction:g}/error"][-1])
-
-
-def _overshoots(table: Table, friction: float) -> float:
+def _overshoots(table: Table, name: str) -> float:
     """How often the second weight passes the minimum."""
-    signs = np.sign(np.asarray(table[f"α = {friction:g}/path"])[:, 1])
+    signs = np.sign(np.asarray(table[f"{name}/path"])[:, 1])
     return float(np.sum(signs[1:] != signs[:-1]))
 
 
@@ -95,36 +77,43 @@ PATHS = Claim(
     trial=Calculation(
         quantity="log₁₀ of the error in the end",
         table=paths,
-        values=lambda t: {f"α = {a:g}": np.log10(_last(t, a)) for a in FRICTIONS},
+        values=lambda t: {name: np.log10(t[f"{name}/error"][-1]) for name in METHODS},
         digits=2,
     ),
     rule=(
         *(
             rules.at_most(
-                f"error of α = {high:g} over that of α = {low:g}: below 1",
-                lambda e, a=high, b=low: _last(e.table, a) / _last(e.table, b),
+                f"error of {high} over that of {low}: below 1",
+                lambda e, a=high, b=low: (
+                    e.table[f"{a}/error"][-1] / e.table[f"{b}/error"][-1]
+                ),
                 1.0,
             )
-            for low, high in itertools.pairwise(FRICTIONS)
+            for low, high in itertools.pairwise(METHODS)
         ),
         rules.at_least(
             "α = 0.9: w₂ passes the minimum twice at least",
-            lambda e: _overshoots(e.table, 0.9),
+            lambda e: _overshoots(e.table, "α = 0.9"),
             2,
         ),
         rules.at_most(
             "α = 0 and 0.6: it never does",
-            lambda e: float(np.max([_overshoots(e.table, a) for a in (0.0, 0.6)])),
+            lambda e: max(_overshoots(e.table, f"α = {a}") for a in ("0", "0.6")),
             0,
         ),
     ),
-    figure=Drawing(name="figure-momentum", draw=trajectories),
+    figure=descents(
+        "figure-momentum",
+        {"trace": "momentum m"},
+        "Tutorial A, part 1, Figure 2: momentum",
+        "E = 3 w₁² + 10 w₂² from (-15, 20), rate 0.001; α = 0 is gradient descent.",
+    ),
 )
 
 
-def _iterations(table: Table, friction: float) -> float:
+def _iterations(table: Table, name: str) -> float:
     """Until the error is a thousandth of the first and stays below."""
-    values = np.asarray(table[f"α = {friction:g}"])
+    values = np.asarray(table[name])
     return float(np.max(np.nonzero(values > values[0] / 1000)[0]) + 1)
 
 
@@ -145,19 +134,17 @@ SPEED = Claim(
     trial=Calculation(
         quantity="iterations until converged",
         table=speed,
-        values=lambda t: {f"α = {a:g}": _iterations(t, a) for a in FRICTIONS},
+        values=lambda t: {name: _iterations(t, name) for name in METHODS},
         digits=0,
     ),
     rule=(
         *(
             rules.at_most(
-                f"iterations of α = {high:g} less those of α = {low:g}: below 0",
-                lambda e, a=high, b=low: (
-                    _iterations(e.table, a) - _iterations(e.table, b)
-                ),
+                f"iterations of {high} less those of {low}: below 0",
+                lambda e, a=high, b=low: e.values[a].mean - e.values[b].mean,
                 -1,
             )
-            for low, high in itertools.pairwise(FRICTIONS)
+            for low, high in itertools.pairwise(METHODS)
         ),
         rules.between(
             "α = 0.9: first maximum of the error between t = 15 and 25", _bump, 15, 25

@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 
 from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
-from experiments.studies.tutorials.drawing import named
 
 AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients
 FRICTIONS = (0.0, 0.4, 0.9, 1.0)
@@ -51,36 +50,40 @@ def least_of(
     return lambda e: float(np.min([measure(e.table, name) for name in names]))
 
 
-def maps(table: Table, names: Sequence[str], title: str, label: str) -> Figure:
+def maps(name: str, shown: Sequence[str], title: str, label: str) -> Drawing:
     """Maps on one scale, so that they can be compared: up to the largest gradient.
 
     Red is more and blue less; both darken away from 0, so that in grey the contour
     lines with their numbers tell them apart.
 
     Args:
-      table: of maps.
-      names: of those to draw.
+      name: of the figure's file.
+      shown: the maps' names in the table.
       title: of the figure.
       label: what the maps show.
     """
-    axis = np.asarray(table["gradients"])
-    most = float(axis[-1])
-    with figures.figure(3.0 * len(names) + 1, 3.8, title, f"{label}.") as figure:
-        panels = figure.subplots(1, len(names), sharey=True)
-        for axes, name in zip(panels, names, strict=True):
-            axes.grid(False)
-            values = np.asarray(table[name])
-            image = axes.pcolormesh(
-                axis, axis, values, cmap="RdBu_r", vmin=-most, vmax=most
+
+    def draw(evidence: Evidence) -> Figure:
+        axis = np.asarray(evidence.table["gradients"])
+        most = float(axis[-1])
+        with figures.figure(3.0 * len(shown) + 1, 3.8, title, f"{label}.") as figure:
+            panels = figure.subplots(1, len(shown), sharey=True)
+            for axes, name in zip(panels, shown, strict=True):
+                axes.grid(False)
+                values = np.asarray(evidence.table[name])
+                image = axes.pcolormesh(
+                    axis, axis, values, cmap="RdBu_r", vmin=-most, vmax=most
+                )
+                lines = axes.contour(axis, axis, values, colors="black", linewidths=0.6)
+                axes.clabel(lines, fontsize=7)
+                axes.set(title=name, xlabel="first gradient g₁", aspect="equal")
+            panels[0].set_ylabel("second gradient g₂")
+            figure.colorbar(
+                image, ax=list(panels), label="more (red), less (blue)", extend="both"
             )
-            lines = axes.contour(axis, axis, values, colors="black", linewidths=0.6)
-            axes.clabel(lines, fontsize=7)
-            axes.set(title=name, xlabel="first gradient g₁", aspect="equal")
-        panels[0].set_ylabel("second gradient g₂")
-        figure.colorbar(
-            image, ax=list(panels), label="more (red), less (blue)", extend="both"
-        )
-    return figure
+        return figure
+
+    return Drawing(name=name, draw=draw)
 
 
 def momentum() -> Table:
@@ -168,13 +171,10 @@ MOMENTUM = Claim(
             DIGITS,
         ),
     ),
-    figure=Drawing(
-        name="figure-map-momentum",
-        draw=lambda e: maps(
-            e.table,
-            named(e.table, "grown"),
-            "Tutorial A, part 1, Figure 4: by how much momentum changes",
-            "C_m(g₁, g₂) = ±[m(2) - m(1)], with the sign of g₁",
-        ),
+    figure=maps(
+        "figure-map-momentum",
+        [f"α = {a:g}" for a in FRICTIONS],
+        "Tutorial A, part 1, Figure 4: by how much momentum changes",
+        "C_m(g₁, g₂) = ±[m(2) - m(1)], with the sign of g₁",
     ),
 )
