@@ -31,7 +31,11 @@ def select(names: Sequence[str]) -> list[tuple[Study, Claim]]:
     for name in names:
         if name not in valid:
             raise unknown("claim", name, valid)
-    return [(study, claim) for study, claim in every if _wanted(study, claim, names)]
+    return [
+        (study, claim)
+        for study, claim in every
+        if claim.id in names or not claim.costly and {study.name, "all"} & set(names)
+    ]
 
 
 def left_out(names: Sequence[str]) -> list[tuple[Study, Claim]]:
@@ -40,13 +44,5 @@ def left_out(names: Sequence[str]) -> list[tuple[Study, Claim]]:
         (study, claim)
         for study in STUDIES
         for claim in study.claims
-        if claim.costly
-        and {study.name, "all"} & set(names)
-        and not _wanted(study, claim, names)
+        if claim.costly and claim.id not in names and {study.name, "all"} & set(names)
     ]
-
-
-def _wanted(study: Study, claim: Claim, names: Sequence[str]) -> bool:
-    if claim.id in names:
-        return True
-    return not claim.costly and bool({study.name, "all"} & set(names))

@@ -131,26 +131,14 @@ def log_losses(
 
 
 def sgd_step_size(gradient, signs, noise):
-    r"""The best step size of SGD, :math:`2 I / \nabla L^T \nabla L`.
-
-    Args:
-      gradient: the true gradient, shape (d,).
-      signs: of the problem.
-      noise: ν.
-    """
+    r"""SGD's best step at a true gradient, :math:`2 I / \nabla L^T \nabla L`."""
     # I is half of the squared slope over the curvature, the step size their quotient.
     gain = theory.expected_improvement_sgd(gradient, signs.hessian, noise)
     return 2 * gain / (gradient @ gradient)
 
 
 def ssd_step_size(gradient, signs, noise):
-    r"""The best step size of SSD, :math:`\nabla L^T E[s] / E[s^T Q s]`.
-
-    Args:
-      gradient: the true gradient, shape (d,).
-      signs: of the problem.
-      noise: ν.
-    """
+    r"""SSD's best step at a true gradient, :math:`\nabla L^T E[s] / E[s^T Q s]`."""
     return signs.descent(gradient, noise) / signs.curvature(gradient, noise)
 
 

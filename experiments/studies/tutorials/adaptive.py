@@ -23,17 +23,16 @@ DESCENT = "gradient descent"
 STEPS = 700
 ADAM_RATE = 0.5
 ADAM_STEPS = 150
-FIRST_BETAS = (0.5, 0.9, 0.97)  # at a second of 0.999
-SECOND_BETAS = (0.5, 0.9, 0.999)  # at a first of 0.9
 CARDINAL = 1.0  # degrees from one of the eight directions
 
 
-def _of(b1: float, b2: float) -> str:
-    return f"β₁ = {b1:g}, β₂ = {b2:g}"
-
-
-FIRST = tuple(_of(beta, 0.999) for beta in FIRST_BETAS)
-SECOND = tuple(_of(0.9, beta) for beta in SECOND_BETAS)
+FIRST, SECOND = (
+    {f"β₁ = {b1:g}, β₂ = {b2:g}": (b1, b2) for b1, b2 in pairs}
+    for pairs in (
+        ((0.5, 0.999), (0.9, 0.999), (0.97, 0.999)),
+        ((0.9, 0.5), (0.9, 0.9), (0.9, 0.999)),
+    )
+)
 
 
 def adaptive() -> Table:
@@ -57,11 +56,9 @@ def adam() -> Table:
       By "β₁ = …, β₂ = …": "/path", the weights, w(0) first; "/error" at these;
       "/gradient" of each step; "/mu" and "/nu", m and s after each step.
     """
-    pairs = [(beta, 0.999) for beta in FIRST_BETAS]
-    pairs += [(0.9, beta) for beta in SECOND_BETAS[:-1]]
     methods = {
-        _of(b1, b2): optax.adam(ADAM_RATE, b1=b1, b2=b2, eps=0.0, eps_root=EPS)
-        for b1, b2 in pairs
+        name: optax.adam(ADAM_RATE, b1=b1, b2=b2, eps=0.0, eps_root=EPS)
+        for name, (b1, b2) in (FIRST | SECOND).items()
     }
     return worked_numbers.descend(methods, ADAM_STEPS, "mu", "nu")
 
@@ -69,9 +66,7 @@ def adam() -> Table:
 def _way(table: Table, name: str) -> np.ndarray:
     """Until the error is a thousandth of the first: shape (steps + 1, 2)."""
     errors = np.asarray(table[f"{name}/error"])
-    return np.asarray(table[f"{name}/path"])[
-        : int(np.argmax(errors < errors[0] / 1000))
-    ]
+    return np.asarray(table[f"{name}/path"])[: np.argmax(errors < errors[0] / 1000)]
 
 
 def detour(table: Table, name: str) -> float:
@@ -92,11 +87,11 @@ def _share_cardinal(table: Table, name: str) -> float:
 
 
 def _flipped(evidence: Evidence) -> float:
-    table, count = evidence.table, 0
-    for name in SCHEMES:
-        steps = np.diff(np.asarray(table[f"{name}/path"]), axis=0)
-        count += np.sum(steps * np.asarray(table[f"{name}/gradient"]) > 0)
-    return float(count)
+    steps, gradients = (
+        np.array([evidence.table[f"{name}/{what}"] for name in SCHEMES])
+        for what in ("path", "gradient")
+    )
+    return float(np.sum(np.diff(steps, axis=1) * gradients > 0))
 
 
 ADAPTIVE = Claim(
@@ -167,9 +162,7 @@ ADAM = Claim(
     trial=Calculation(
         quantity="furthest past the minimum, over the start",
         table=adam,
-        values=lambda t: {
-            name: overshoot(t, name) for name in dict.fromkeys((*FIRST, *SECOND))
-        },
+        values=lambda t: {name: overshoot(t, name) for name in FIRST | SECOND},
         digits=2,
     ),
     rule=(

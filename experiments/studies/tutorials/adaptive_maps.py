@@ -24,6 +24,7 @@ from experiments.studies.tutorials import update_maps
 from experiments.studies.tutorials.worked_numbers import EPS
 
 BETAS = (0.0, 0.5, 0.9, 0.99)
+SCHEMES = tuple(f"β = {beta:g}" for beta in BETAS)
 B1, B2 = 0.9, 0.999
 VARIANTS = ("corrected", "not corrected")
 LOW = 1.0
@@ -35,12 +36,8 @@ def adaptive() -> Table:
     Returns:
       "gradients", of both axes, and by "β = …" the map, a row for each second gradient.
     """
-    return _differences(
-        {
-            f"β = {beta:g}": optax.scale_by_rms(beta, EPS, eps_in_sqrt=True)
-            for beta in BETAS
-        }
-    )
+    methods = (optax.scale_by_rms(beta, EPS, eps_in_sqrt=True) for beta in BETAS)
+    return _differences(dict(zip(SCHEMES, methods, strict=True)))
 
 
 def adam() -> Table:
@@ -101,7 +98,7 @@ def _updates(table: Table, name: str) -> np.ndarray:
 
 def _narrowing(evidence: Evidence) -> float:
     """The least growth of the spread of |v(2)| from one β to the next."""
-    spreads = [float(np.std(_updates(evidence.table, f"β = {b:g}"))) for b in BETAS]
+    spreads = [np.std(_updates(evidence.table, name)) for name in SCHEMES]
     return float(np.min(np.diff(spreads)))
 
 
@@ -118,26 +115,26 @@ ADAPTIVE = Claim(
         quantity="C_a(g₁, g₂)",
         table=adaptive,
         values=lambda t: {
-            f"β = {beta:g}, {name}": extreme(np.asarray(t[f"β = {beta:g}"]))
-            for beta in BETAS
-            for name, extreme in (("largest", np.max), ("least", np.min))
+            f"{name}, {end}": extreme(t[name])
+            for name in SCHEMES
+            for end, extreme in (("largest", np.max), ("least", np.min))
         },
         digits=2,
     ),
     rule=(
         rules.at_least(
             "largest C_a at low gradients less that elsewhere, least of all β: above 0",
-            update_maps.least_of("β", BETAS, _low_lead),
+            update_maps.least_of(SCHEMES, _low_lead),
             update_maps.DIGITS,
         ),
         rules.at_least(
             "least C_a inside the borders less that on them, least of all β: above 0",
-            update_maps.least_of("β", BETAS, _border_lead),
+            update_maps.least_of(SCHEMES, _border_lead),
             update_maps.DIGITS,
         ),
         rules.at_most(
             "β = 0: furthest |v(2)| from 1, at most 0.001",
-            lambda e: float(np.max(np.abs(_updates(e.table, "β = 0") - 1))),
+            lambda e: np.max(np.abs(_updates(e.table, "β = 0") - 1)),
             1e-3,
         ),
         rules.at_least(
@@ -148,21 +145,17 @@ ADAPTIVE = Claim(
     ),
     figure=update_maps.maps(
         "figure-map-adaptive",
-        [f"β = {beta:g}" for beta in BETAS],
+        SCHEMES,
         "Tutorial A, part 2, Figure 3: gradients amplified and attenuated",
         "C_a(g₁, g₂) = |v(2)| - |g₂|, learning rate 1",
     ),
 )
 
 
-def _strength(table: Table, name: str, side: int) -> float:
-    """The mean over the map of its positive, or of its negative part."""
-    return float(np.mean(np.maximum(side * np.asarray(table[name]), 0)))
-
-
 def _strengths(table: Table) -> Mapping[str, float]:
+    """The means over the maps of their positive, and of their negative parts."""
     return {
-        f"{name}, {what}": _strength(table, name, side)
+        f"{name}, {what}": float(np.maximum(side * np.array(table[name]), 0).mean())
         for name in VARIANTS
         for what, side in (("amplification", 1), ("attenuation", -1))
     }
@@ -189,12 +182,12 @@ ADAM = Claim(
     rule=(
         rules.at_least(
             "small gradients: least C_A above 0",
-            lambda e: float(_part(e.table, True).min()),
+            lambda e: _part(e.table, True).min(),
             0.0,
         ),
         rules.at_most(
             "large gradients: largest C_A below 0",
-            lambda e: float(_part(e.table, False).max()),
+            lambda e: _part(e.table, False).max(),
             0.0,
         ),
         *(

@@ -213,10 +213,8 @@ MINIMA = Claim(
             rules.at_most(
                 f"{name}: loss in the end over that at first, mean of the starts, "
                 "at most 0.1",
-                lambda e, name=name: float(
-                    np.mean(
-                        np.divide(e.table[f"{name}/last"], e.table[f"{name}/first"])
-                    )
+                lambda e, name=name: np.mean(
+                    np.divide(e.table[f"{name}/last"], e.table[f"{name}/first"])
                 ),
                 0.1,
             )
@@ -225,7 +223,7 @@ MINIMA = Claim(
         *(
             rules.at_least(
                 f"{pair}: highest barrier of all starts, above 0",
-                lambda e, pair=pair: float(np.max(e.table[pair])),
+                lambda e, pair=pair: np.max(e.table[pair]),
                 1e-6,
             )
             for pair in PAIRS
@@ -236,11 +234,8 @@ MINIMA = Claim(
 
 
 def _flatter(evidence: Evidence) -> float:
-    logs = {
-        name: np.log10(np.asarray(evidence.table[name]))
-        for name in ("momentum", "Adam")
-    }
-    gap = interval([float(x) for x in logs["momentum"] - logs["Adam"]])
+    momentum, adam = (np.log10(evidence.table[name]) for name in ("momentum", "Adam"))
+    gap = interval((momentum - adam).tolist())
     return gap.mean + (gap.half or 0.0)
 
 

@@ -10,7 +10,8 @@ with the sign of :math:`g_1`, which is + for 0. The bounds of the rule are read 
 tutorial's words.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +23,7 @@ from experiments.claims import figures, rules
 from experiments.claims.claim import Calculation, Claim, Drawing, Evidence, Table
 
 AXIS = np.linspace(-5.0, 5.0, 41)  # of both gradients
-FRICTIONS = (0.0, 0.4, 0.9, 1.0)
+METHODS = {f"α = {a:g}": optax.trace(a) for a in (0.0, 0.4, 0.9, 1.0)}
 DIGITS = 1e-4  # tables keep six digits of numbers up to ten
 
 
@@ -43,11 +44,10 @@ def grid(table: Table) -> tuple[np.ndarray, np.ndarray]:
 
 
 def least_of(
-    parameter: str, values: tuple[float, ...], measure: Callable[[Table, str], float]
+    names: Iterable[str], measure: Callable[[Table, str], float]
 ) -> Callable[[Evidence], float]:
-    """Of the maps of all these values of a parameter."""
-    names = [f"{parameter} = {value:g}" for value in values]
-    return lambda e: float(np.min([measure(e.table, name) for name in names]))
+    """The least of all these maps."""
+    return lambda e: np.min([measure(e.table, name) for name in names])
 
 
 def maps(name: str, shown: Sequence[str], title: str, label: str) -> Drawing:
@@ -95,12 +95,12 @@ def momentum() -> Table:
     """
     g1, g2 = np.meshgrid(AXIS, AXIS)
     result: dict[str, list] = {"gradients": AXIS.tolist()}
-    for friction in FRICTIONS:
-        first, second = steps(optax.trace(friction), g1, g2)
+    for name, method in METHODS.items():
+        first, second = steps(method, g1, g2)
         change = np.where(g1 >= 0, second - first, first - second)
         grown = np.abs(second) - np.abs(first)
-        result[f"α = {friction:g}"] = change.tolist()
-        result[f"α = {friction:g}/grown"] = grown.tolist()
+        result[name] = change.tolist()
+        result[f"{name}/grown"] = grown.tolist()
     return result
 
 
@@ -121,9 +121,9 @@ def _kept_case(table: Table, name: str, side: int) -> float:
     return float(np.mean(kept[case]))
 
 
-def slope(table: Table, friction: float) -> float:
+def slope(table: Table, name: str) -> float:
     """Of the contour lines where the first gradient is positive."""
-    change, axis = np.asarray(table[f"α = {friction:g}"]), table["gradients"]
+    change, axis = np.asarray(table[name]), table["gradients"]
     spacing = axis[1] - axis[0]
     by_second, by_first = np.gradient(change[:, len(axis) // 2 + 1 :], spacing)
     return float(np.mean(-by_first / by_second))
@@ -141,7 +141,7 @@ MOMENTUM = Claim(
     trial=Calculation(
         quantity="slope of the contour lines",
         table=momentum,
-        values=lambda t: {f"α = {a:g}": slope(t, a) for a in FRICTIONS},
+        values=lambda t: {name: slope(t, name) for name in METHODS},
         digits=2,
     ),
     rule=(
@@ -149,18 +149,15 @@ MOMENTUM = Claim(
             rules.at_least(
                 f"C_m {name}: share of points of which all of that is true, least "
                 "of all α: 1",
-                least_of(
-                    "α", FRICTIONS, lambda t, name, side=side: _kept_case(t, name, side)
-                ),
+                least_of(METHODS, functools.partial(_kept_case, side=side)),
                 1.0,
             )
             for name, side in (("positive", 1), ("negative", -1))
         ),
         rules.at_least(
             "slope at α = 0, less the highest of the others: above 0",
-            lambda e: (
-                e.values["α = 0"].mean
-                - float(np.max([e.values[f"α = {a:g}"].mean for a in FRICTIONS[1:]]))
+            lambda e: np.min(
+                [e.values["α = 0"].mean - e.values[name].mean for name in METHODS][1:]
             ),
             DIGITS,
         ),
@@ -173,7 +170,7 @@ MOMENTUM = Claim(
     ),
     figure=maps(
         "figure-map-momentum",
-        [f"α = {a:g}" for a in FRICTIONS],
+        list(METHODS),
         "Tutorial A, part 1, Figure 4: by how much momentum changes",
         "C_m(g₁, g₂) = ±[m(2) - m(1)], with the sign of g₁",
     ),
