@@ -11,20 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from experiments.claims import calculations, rate_search
-from experiments.claims.claim import (
-    Calculation,
-    Claim,
-    Condition,
-    Evidence,
-    Table,
-    Training,
-)
+from experiments.claims.claim import Calculation, Claim, Condition, Evidence, Training
 from experiments.claims.intervals import interval
 from experiments.runs import config
 from experiments.runs import summary as results
 from experiments.runs.summary import Summary
-
-LoadTable = Callable[[str], Table | None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,29 +127,32 @@ def judge_stored(claim: Claim, folder: pathlib.Path) -> Judgement:
     Raises:
       RunError: a result was edited or damaged.
     """
+    return judge(
+        claim,
+        functools.partial(results.load, folder),
+        functools.partial(calculations.load, folder),
+    )
 
-    def load_table(claim_id: str) -> Table | None:
-        calculated = calculations.load(folder, claim_id)
-        return None if calculated is None else calculated.table
 
-    return judge(claim, functools.partial(results.load, folder), load_table)
-
-
-def judge(claim: Claim, load_run: rate_search.Load, load_table: LoadTable) -> Judgement:
+def judge(
+    claim: Claim,
+    load_run: rate_search.Load,
+    load_calculated: Callable[[str], calculations.Calculated | None],
+) -> Judgement:
     """Decides on a claim.
 
     Args:
       claim: what to decide on.
       load_run: the summary of a run, None if it is missing.
-      load_table: the table of a claim's calculation, None if it is missing.
+      load_calculated: the calculation of a claim, None if it is missing.
     """
     trial = claim.trial
     failures = ""
     if isinstance(trial, Calculation):
-        table = load_table(claim.id)
-        if table is None:
+        calculated = load_calculated(claim.id)
+        if calculated is None:
             return _not_tried(claim, claim.costly or "it has not been calculated")
-        evidence = trial.evidence(table)
+        evidence = trial.evidence(calculated.table)
     else:
         known = plan(trial, load_run)
         missing = known.missing(load_run)

@@ -95,9 +95,9 @@ def numbers(judgement: Judgement) -> Rows:
     """One row a label: what was measured, and what was published of it."""
     claim, evidence = judgement.claim, judgement.evidence
     assert evidence is not None
-    digits = _digits(claim)
+    quantity, digits = _quantity(claim)
     more = claim.trial.also if isinstance(claim.trial, Training) else ()
-    head = ["optimizer" if evidence.runs else "case", _quantity(claim)]
+    head = ["optimizer" if evidence.runs else "case", quantity]
     if claim.published:
         head += ["published", f"within {claim.tolerance:g}"]
     rows = []
@@ -163,7 +163,7 @@ def seeds(judgement: Judgement) -> str:
 
 def published(claim: Claim) -> list[str]:
     """The published values, each with its label."""
-    digits = _digits(claim)
+    _, digits = _quantity(claim)
     return [f"{label}: {_short(v, digits)}" for label, v in claim.published.items()]
 
 
@@ -176,16 +176,12 @@ def _allowed(condition: Condition) -> str:
     return least if least == greatest else f"{least} to {greatest}"
 
 
-def _digits(claim: Claim) -> int:
-    """How many are shown after the point."""
+def _quantity(claim: Claim) -> tuple[str, int]:
+    """What the claim's values are, and how many digits are shown after the point."""
     trial = claim.trial
-    return trial.digits if isinstance(trial, Calculation) else trial.quantity.digits
-
-
-def _quantity(claim: Claim) -> str:
-    """What the claim's values are."""
-    trial = claim.trial
-    return trial.quantity if isinstance(trial, Calculation) else trial.quantity.name
+    if isinstance(trial, Calculation):
+        return trial.quantity, trial.digits
+    return trial.quantity.name, trial.quantity.digits
 
 
 def _short(value: float, digits: int) -> str:

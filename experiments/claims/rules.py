@@ -60,31 +60,19 @@ def surely_below(
         said = _apart(label, "above", other, f" by {margin:g} at most")
     else:
         said = _apart(label, "below", other, f" by {-margin:g} at least" * (margin < 0))
-    return at_most(
-        f"{said} ({quantity.name}: upper end of the 95 % interval of the difference)",
-        lambda e: _end(paired(e, label, other, quantity), 1),
-        margin,
-    )
+    return _difference(said, label, other, quantity, 1, greatest=margin)
 
 
 def not_surely_above(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly above zero."""
-    return at_most(
-        f"{_apart(label, 'not clearly above', other)} ({quantity.name}: lower end "
-        "of the 95 % interval of the difference)",
-        lambda e: _end(paired(e, label, other, quantity), -1),
-        0.0,
-    )
+    said = _apart(label, "not clearly above", other)
+    return _difference(said, label, other, quantity, -1, greatest=0.0)
 
 
 def not_surely_below(label: str, other: str, quantity: Quantity) -> Condition:
     """The interval of the paired difference does not lie wholly below zero."""
-    return at_least(
-        f"{_apart(label, 'not clearly below', other)} ({quantity.name}: upper end "
-        "of the 95 % interval of the difference)",
-        lambda e: _end(paired(e, label, other, quantity), 1),
-        0.0,
-    )
+    said = _apart(label, "not clearly below", other)
+    return _difference(said, label, other, quantity, 1, least=0.0)
 
 
 def ahead(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
@@ -93,22 +81,14 @@ def ahead(label: str, other: str, quantity: Quantity, margin: float) -> Conditio
         said = _apart(label, "below", other, f" by {-margin:g} at most")
     else:
         said = _apart(label, "above", other, f" by {margin:g} at least" * (margin > 0))
-    return at_least(
-        f"{said} ({quantity.name}: mean difference)",
-        lambda e: paired(e, label, other, quantity).mean,
-        margin,
-    )
+    return _difference(said, label, other, quantity, 0, least=margin)
 
 
 def close(label: str, other: str, quantity: Quantity, margin: float) -> Condition:
     """The means over the seeds differ by no more than the margin."""
-    return between(
-        f"{_apart(label, f'within {margin:g} of', other)} ({quantity.name}: mean "
-        "difference)",
-        lambda e: paired(e, label, other, quantity).mean,
-        -margin,
-        margin,
-    )
+    said = _apart(label, f"within {margin:g} of", other)
+    bounds = {"least": -margin, "greatest": margin}
+    return _difference(said, label, other, quantity, 0, **bounds)
 
 
 def equal(label: str, value: float) -> Condition:
@@ -132,11 +112,24 @@ def paired(evidence: Evidence, label: str, other: str, quantity: Quantity) -> In
     return intervals.interval([first[seed] - second[seed] for seed in common])
 
 
-def _end(difference: Interval, side: int) -> float:
-    """The upper or lower end; NaN, which is never in bounds, without an interval."""
-    if difference.half is None:
-        return float("nan")
-    return difference.mean + side * difference.half
+def _difference(
+    said: str, label: str, other: str, quantity: Quantity, side: int, **bounds: float
+) -> Condition:
+    """Bounds of the paired difference: of its mean, or of an end of its interval."""
+    what = "mean difference"
+    if side:
+        end = "upper" if side > 0 else "lower"
+        what = f"{end} end of the 95 % interval of the difference"
+
+    def measure(evidence: Evidence) -> float:
+        gap = paired(evidence, label, other, quantity)
+        # NaN, which is never in bounds, where there is no interval.
+        half = float("nan") if gap.half is None else gap.half
+        return gap.mean + side * half if side else gap.mean
+
+    return Condition(
+        text=f"{said} ({quantity.name}: {what})", measure=measure, **bounds
+    )
 
 
 def _apart(label: str, how: str, other: str, far: str = "") -> str:

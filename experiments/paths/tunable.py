@@ -124,8 +124,14 @@ class Method:
                 raise unknown(f"option of {self.label}", name[:50], complete)
         complete |= values
         for slider in self.sliders:
-            _check_number(self.label, slider, complete[slider.name])
-            complete[slider.name] = float(complete[slider.name])
+            value = complete[slider.name]
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            if not (number and slider.low <= value <= slider.high):  # NaN is not
+                raise ConfigError(
+                    f"{slider.name} of {self.label} must lie between {slider.low:g} "
+                    f"and {slider.high:g}, got {str(value)[:50]}."
+                )
+            complete[slider.name] = float(value)
         for choice in self.choices:
             value = complete[choice.name]
             if value not in choice.options:
@@ -146,12 +152,3 @@ class Method:
         fitting = rate.get(slider.measure, slider.default)
         fitting = min(max(fitting, slider.low), slider.high)
         return self.checked({"learning_rate": fitting})
-
-
-def _check_number(label: str, slider: Slider, value: Any) -> None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and slider.low <= value <= slider.high):  # NaN is not
-        raise ConfigError(
-            f"{slider.name} of {label} must lie between {slider.low:g} and "
-            f"{slider.high:g}, got {str(value)[:50]}."
-        )

@@ -24,7 +24,7 @@ long for this table, it is -0.96. SGD at the same step size stalls where its noi
 balances its descent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -238,12 +238,6 @@ def _slopes(table: Table) -> Mapping[str, Interval]:
     }
 
 
-def _extreme_slope(evidence: Evidence, method: str, extreme: Callable) -> float:
-    return float(
-        extreme([evidence.values[f"{method}, {basis}"].mean for basis in BASES])
-    )
-
-
 def _over_bound(evidence: Evidence) -> float:
     # At the start both agree.
     losses, bounds = (
@@ -270,7 +264,7 @@ THEOREM = Claim(
     rule=(
         rules.at_most(
             "SVAG: slopes of -0.9 or less",
-            lambda e: _extreme_slope(e, "SVAG", np.max),
+            lambda e: np.max([e.values[f"SVAG, {basis}"].mean for basis in BASES]),
             -0.9,
         ),
         rules.at_most(
@@ -280,7 +274,7 @@ THEOREM = Claim(
         ),
         rules.at_least(
             "SGD: slopes of -0.1 or more",
-            lambda e: _extreme_slope(e, "SGD", np.min),
+            lambda e: np.min([e.values[f"SGD, {basis}"].mean for basis in BASES]),
             -0.1,
         ),
     ),

@@ -70,8 +70,8 @@ def _training(
     seeds: Mapping[str, tuple[int, ...]], quantity: Quantity = TRAIN_LOSS
 ) -> Training:
     """So many seeds of each label at its best step, or at that of its relative."""
-
-    def tuned(label: str) -> Search:
+    tuned = {}
+    for label, some in seeds.items():
         searched, optimizer = RELATIVES.get(label, (label, None))
         base = Run(
             model="p1_cnn",
@@ -80,18 +80,9 @@ def _training(
             eval_every=500,
             seed=SEARCH_SEED,
         )
-        return Search(
-            base=base,
-            score=rate_search.greatest_test_accuracy,
-            seeds=seeds[label],
-            optimizer=optimizer,
-        )
-
-    return Training(
-        tuned={label: tuned(label) for label in seeds},
-        quantity=quantity,
-        also=(TEST_ACCURACY,),
-    )
+        score = rate_search.greatest_test_accuracy
+        tuned[label] = Search(base=base, score=score, seeds=some, optimizer=optimizer)
+    return Training(tuned=tuned, quantity=quantity, also=(TEST_ACCURACY,))
 
 
 def drawing(

@@ -179,27 +179,19 @@ def figure(evidence: Evidence) -> Figure:
     return drawing
 
 
-def _gap(table: Table, kind: str, place: int) -> Interval:
-    """Log loss of SSD at the end less that of SGD, over the repetitions."""
-    sign, sgd = (np.asarray(table[f"{kind}/{m}/final"][place]) for m in ("ssd", "sgd"))
-    return interval((sign - sgd).tolist())
-
-
 def _gaps(table: Table) -> Mapping[str, Interval]:
-    return {
-        f"{spectrum}, {basis}, ν = {noise:g}": _gap(table, f"{spectrum}/{basis}", place)
-        for spectrum in (STEEP, MILD)
-        for basis in BASES
-        for place, noise in enumerate(table["noise"])
-    }
+    """Log loss of SSD at the end less that of SGD, over the repetitions."""
+    result = {}
+    for spectrum, basis in itertools.product((STEEP, MILD), BASES):
+        sgd, sign = (np.array(table[f"{spectrum}/{basis}/{m}/final"]) for m in METHODS)
+        for noise, gaps in zip(table["noise"], sign - sgd, strict=True):
+            result[f"{spectrum}, {basis}, ν = {noise:g}"] = interval(gaps.tolist())
+    return result
 
 
 def _noisy_gaps(evidence: Evidence, basis: str) -> list[Interval]:
     """On the ill-conditioned problems, at every noise level but 0."""
-    return [
-        _gap(evidence.table, f"{STEEP}/{basis}", place)
-        for place in range(1, len(NOISE))
-    ]
+    return [evidence.values[f"{STEEP}, {basis}, ν = {noise:g}"] for noise in NOISE[1:]]
 
 
 EDGE = 0.1  # a tenth of an order of magnitude

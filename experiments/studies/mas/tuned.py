@@ -26,19 +26,18 @@ def _trial(
     first: Mapping[str, float],
     seeds: int,
 ) -> Training:
-    def tuned(label: str) -> Search:
-        start = dataclasses.replace(optimizers[label], learning_rate=first[label])
+    tuned = {}
+    for label, optimizer in optimizers.items():
         base = Run(
             model=model,
-            optimizer=start,
+            optimizer=dataclasses.replace(optimizer, learning_rate=first[label]),
             epochs=5,
             eval_every=published.STEPS_PER_EPOCH,
             seed=SEARCH_SEED,
         )
-        return Search(base=base, seeds=tuple(range(seeds)))
-
+        tuned[label] = Search(base=base, seeds=tuple(range(seeds)))
     return Training(
-        tuned={label: tuned(label) for label in optimizers},
+        tuned=tuned,
         quantity=FINAL_LOSS,
         also=(TEST_ACCURACY, LEARNING_RATE),
     )
