@@ -24,17 +24,11 @@ def _training(
     rates: Sequence[float], seeds: Sequence[int], schedule: Schedule, **settings
 ) -> Training:
     """Runs at the published step sizes, which are in the order of `METHODS`."""
-    optimizers = {
-        label: dataclasses.replace(method, learning_rate=rate, schedule=schedule)
-        for (label, method), rate in zip(problem_1.METHODS.items(), rates, strict=True)
-    }
-    runs = {
-        label: tuple(
-            Run(optimizer=optimizer, eval_every=1000, seed=seed, **settings)
-            for seed in seeds
-        )
-        for label, optimizer in optimizers.items()
-    }
+    runs = {}
+    for (label, method), rate in zip(problem_1.METHODS.items(), rates, strict=True):
+        optimizer = dataclasses.replace(method, learning_rate=rate, schedule=schedule)
+        base = Run(optimizer=optimizer, eval_every=1000, **settings)
+        runs[label] = tuple(dataclasses.replace(base, seed=seed) for seed in seeds)
     return Training(runs=runs, quantity=TRAIN_LOSS, also=(TEST_ACCURACY,))
 
 

@@ -12,6 +12,7 @@ What becomes of the claims when every optimizer has its best learning rate is in
 `tuned`.
 """
 
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -74,18 +75,11 @@ def as_fast_as_adam(lead: float) -> tuple[Condition, ...]:
 def _training(
     model: str, optimizers: Mapping[str, Optimizer], quantity: Quantity, *also: Quantity
 ) -> Training:
+    run = functools.partial(
+        Run, model=model, epochs=5, shuffle=False, eval_every=STEPS_PER_EPOCH
+    )
     runs = {
-        label: tuple(
-            Run(
-                model=model,
-                optimizer=optimizer,
-                epochs=5,
-                shuffle=False,
-                eval_every=STEPS_PER_EPOCH,
-                seed=seed,
-            )
-            for seed in SEEDS[model]
-        )
+        label: tuple(run(optimizer=optimizer, seed=seed) for seed in SEEDS[model])
         for label, optimizer in optimizers.items()
     }
     return Training(runs=runs, quantity=quantity, also=also)
