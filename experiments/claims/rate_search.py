@@ -109,12 +109,11 @@ class Search:
 
     def runs(self, learning_rate: float) -> tuple[Run, ...]:
         """What runs at the rate found."""
-        best = self.at(learning_rate)
         if not self.seeds:
-            return (best,)
-        if self.optimizer is not None:
-            optimizer = dataclasses.replace(self.optimizer, learning_rate=learning_rate)
-            best = dataclasses.replace(best, optimizer=optimizer)
+            return (self.at(learning_rate),)
+        start = self.optimizer or self.base.optimizer
+        optimizer = dataclasses.replace(start, learning_rate=learning_rate)
+        best = dataclasses.replace(self.base, optimizer=optimizer)
         return tuple(dataclasses.replace(best, seed=seed) for seed in self.seeds)
 
 
