@@ -45,13 +45,7 @@ class Dataset:
 
 
 class Source(NamedTuple):
-    """A data set before it is loaded: a row of `DATASETS`.
-
-    Attributes:
-      load: makes the four arrays of a `Dataset`, by name, from `data_dir`.
-      num_classes: number of distinct labels.
-      kind: what the inputs are, see `Dataset`.
-    """
+    """A row of `DATASETS`: `load` makes the arrays of a `Dataset` from `data_dir`."""
 
     load: Callable[[Path | None], Arrays]
     num_classes: int
