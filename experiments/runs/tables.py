@@ -59,10 +59,7 @@ def append(path: pathlib.Path, row: Mapping[str, Any]) -> None:
 def find(path: pathlib.Path, parse: Parse[T], name: str) -> T | None:
     """What the last row of this name stands for, None if there is none.
 
-    Args:
-      path: of the table.
-      parse: a function of a module, which is called once a row.
-      name: of the row.
+    `parse` is a function of a module, so that it is called only once a row.
 
     Raises:
       RunError: the row was edited or damaged, or may be one that was; or there are
