@@ -114,11 +114,7 @@ def terminal() -> Console:
 
 
 def check_count(name: str, value: int) -> None:
-    """Rejects a number of things that leaves none.
-
-    Raises:
-      ConfigError: it is below one.
-    """
+    """Rejects a number of things that leaves none."""
     if value < 1:
         raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
 

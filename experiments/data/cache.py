@@ -24,7 +24,6 @@ from experiments.errors import DataError
 
 Build = Callable[[Path, Path], Mapping[str, np.ndarray]]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DIGESTS = "digests.json"
 
 
@@ -132,7 +131,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _sentence(cache: Path, name: str, needs: int, error: OSError) -> str:
-    if error.errno in _FULL:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"There is no space in {cache} for the data set {name}, which needs "
             f"{needs >> 20} MiB: make room or set OPTAX_SIGN_CACHE to a folder on "

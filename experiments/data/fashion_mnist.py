@@ -86,11 +86,6 @@ def build(
 def obtain(raw: Path, data_dir: Path | None, earlier: Path) -> None:
     """Fills a new folder with the four files exactly as published.
 
-    Args:
-      raw: the folder to make.
-      data_dir: the only folder to take them from, or None to look for them.
-      earlier: a folder that this function may have filled before.
-
     Raises:
       DataError: if no source has them, with what was wrong with each.
     """
@@ -117,9 +112,7 @@ def obtain(raw: Path, data_dir: Path | None, earlier: Path) -> None:
 def with_published_header(name: str, content: bytes) -> bytes:
     """Restores the gzip header that Debian's packaging strips of name and time.
 
-    Args:
-      name: of the published file.
-      content: of the copy; returned unchanged if its header states a name.
+    A copy whose header states a name is returned unchanged.
     """
     if content[:4] != b"\x1f\x8b\x08\x00":  # gzip, deflated, no flag set
         return content

@@ -51,9 +51,9 @@ def prepare(raw: jax.Array, kind: Kind, key: jax.Array | None = None) -> jax.Arr
 
 
 def augment(images: jax.Array, key: jax.Array) -> jax.Array:
-    """Changes every image, of floats in [0, 1], in its own way; all stay in [0, 1].
+    """Changes images, [batch, height, width, channels] in [0, 1], each in its own way.
 
-    They are [batch, height, width, channels], and of three channels for saturation.
+    They stay in [0, 1]; saturation is changed if there are three channels.
     """
     return jax.vmap(_augment)(images, jax.random.split(key, len(images)))
 

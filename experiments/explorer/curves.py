@@ -44,7 +44,7 @@ class LossCurves:
             ]
 
     def draw(self, slot: int, path: Trajectory | None, least: float) -> None:
-        """The losses of the optimizer in this place, or none; `least` is known."""
+        """The losses of the optimizer in this place, or none, and above the least."""
         losses = np.zeros(0) if path is None else path.losses
         above = losses - least
         self._sources[slot].data = {

@@ -43,7 +43,7 @@ class Watch:
         runs: Sequence[config.Run],
         on_end: Callable[[config.Run, Result], None],
     ) -> None:
-        """Waits for the end of the runs; `on_end` is called with each that has."""
+        """Waits for the end of the runs; `on_end` is called with each that ended."""
         self._console = console
         self._store = store
         self._pending = list(dict.fromkeys(runs))
