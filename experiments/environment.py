@@ -3,6 +3,7 @@
 The library leaves these settings alone: they belong to whoever owns the process.
 """
 
+import contextlib
 import importlib.metadata
 import importlib.util
 import os
@@ -51,13 +52,14 @@ def prepare(devices: int | None = None) -> None:
 
     if devices is not None:
         jax.config.update("jax_num_cpu_devices", devices)
-    programs = cache_dir() / "programs"
-    if jax.config.values["jax_compilation_cache_dir"] is None and _is_writable(
-        programs
-    ):
-        jax.config.update("jax_compilation_cache_dir", str(programs))
-        # JAX skips what compiles within a second, which is most of these programs.
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    if jax.config.values["jax_compilation_cache_dir"] is None:
+        programs = cache_dir() / "programs"
+        with contextlib.suppress(OSError):
+            programs.mkdir(parents=True, exist_ok=True)
+        if os.access(programs, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", str(programs))
+            # JAX skips what compiles within a second, which is most of these programs.
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def _knows_the_flag() -> bool:
@@ -65,12 +67,3 @@ def _knows_the_flag() -> bool:
     version = importlib.metadata.version("jaxlib")
     other_xla = importlib.util.find_spec("libtpu")  # Reads XLA_FLAGS, too.
     return version.startswith("0.10.") and other_xla is None
-
-
-def _is_writable(folder: Path) -> bool:
-    """Whether `folder` exists, or could be made, and takes files."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)

@@ -30,7 +30,7 @@ def images_per_second(model: str, devices: int) -> float:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (60000, 28, 28, 1), np.uint8)
     labels = rng.integers(0, 10, 60000).astype(np.int32)
-    dataset = datasets.Dataset("noise", noise, labels, noise[:64], labels[:64], 10)
+    dataset = datasets.Dataset(noise, labels, noise[:64], labels[:64], 10)
     steps = STEPS[model]
     total = (PORTIONS + 1) * steps
     run = config.Run(

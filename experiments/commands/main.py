@@ -39,19 +39,6 @@ COMMANDS: dict[str, tuple[type, Callable[[Any], int]]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code."""
-    try:
-        return _run(arguments)
-    except KeyboardInterrupt:
-        again = shlex.join((*PROGRAM.split(), *arguments))
-        print(
-            f"Interrupted; what was stored is unharmed, and this goes on from it: "
-            f"{again}",
-            file=sys.stderr,
-        )
-        return 130
-
-
-def _run(arguments: Sequence[str]) -> int:
     name = arguments[0] if arguments else "--help"
     try:
         if not name.startswith("-") and name not in COMMANDS:
@@ -62,6 +49,14 @@ def _run(arguments: Sequence[str]) -> int:
     except (ConfigError, DataError, OutputError, RunError) as error:
         print(error, file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        again = shlex.join((*PROGRAM.split(), *arguments))
+        print(
+            f"Interrupted; what was stored is unharmed, and this goes on from it: "
+            f"{again}",
+            file=sys.stderr,
+        )
+        return 130
 
 
 def _parse(arguments: Sequence[str]) -> Any:

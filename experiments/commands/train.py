@@ -114,11 +114,7 @@ def terminal() -> Console:
 
 
 def check_count(name: str, value: int) -> None:
-    """Rejects a number of things that leaves none.
-
-    Raises:
-      ConfigError: it is below one.
-    """
+    """Rejects a number of things that leaves none."""
     if value < 1:
         raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
 
@@ -151,18 +147,11 @@ def train(
     on_summary: Callable[[Summary], None] = lambda summary: None,
     side_by_side: int = 1,
 ) -> list[Summary]:
-    """Trains those of the runs that have not ended, and summarizes all of them.
+    """Trains those of the runs that have not ended, and summarizes all, in their order.
 
-    Args:
-      runs: any runs.
-      place: where.
-      console: where progress is shown.
-      on_summary: called with each run as soon as it has ended.
-      side_by_side: the most seeds that later calls of this process will bring, which
-        can have no more devices than this one.
-
-    Returns:
-      The summaries, in the order of the runs.
+    `on_summary` is called with each run as soon as it has ended. `side_by_side` are the
+    most seeds that later calls of this process will bring, which can have no more
+    devices than this one.
     """
     check_count("devices", 1 if place.devices is None else place.devices)
     seeds = collections.Counter(names.group_key(run) for run in dict.fromkeys(runs))

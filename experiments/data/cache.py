@@ -24,7 +24,6 @@ from experiments.errors import DataError
 
 Build = Callable[[Path, Path], Mapping[str, np.ndarray]]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DIGESTS = "digests.json"
 
 
@@ -81,7 +80,11 @@ def _prepare(folder: Path, build: Build) -> None:
     # by a process that was killed.
     for abandoned in folder.parent.glob(f"{folder.name}.tmp-*"):
         shutil.rmtree(abandoned)
-    with _temporary(folder) as building, _temporary(folder) as replaced:
+    with tempfile.TemporaryDirectory(
+        prefix=f"{folder.name}.tmp-", dir=folder.parent, ignore_cleanup_errors=True
+    ) as scratch:
+        building = Path(scratch) / "building"
+        building.mkdir(mode=0o700)
         digests = {}
         for name, array in build(building, folder).items():
             with (building / f"{name}.npy").open("wb+") as file:
@@ -90,17 +93,8 @@ def _prepare(folder: Path, build: Build) -> None:
                 digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
         (building / _DIGESTS).write_text(json.dumps(digests, indent=2))
         if folder.exists():
-            os.replace(folder, replaced)  # a folder replaces none but an empty one
+            os.replace(folder, Path(scratch) / "replaced")
         os.replace(building, folder)
-
-
-@contextlib.contextmanager
-def _temporary(folder: Path) -> Iterator[Path]:
-    path = tempfile.mkdtemp(prefix=f"{folder.name}.tmp-", dir=folder.parent)
-    try:
-        yield Path(path)
-    finally:
-        shutil.rmtree(path, ignore_errors=True)  # renamed away when all went well
 
 
 def _read(folder: Path, arrays: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -137,7 +131,7 @@ def _lock(path: Path) -> Iterator[None]:
 
 
 def _sentence(cache: Path, name: str, needs: int, error: OSError) -> str:
-    if error.errno in _FULL:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return (
             f"There is no space in {cache} for the data set {name}, which needs "
             f"{needs >> 20} MiB: make room or set OPTAX_SIGN_CACHE to a folder on "

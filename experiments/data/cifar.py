@@ -7,7 +7,6 @@ labels, one byte each, and 3072 bytes of a 32 x 32 image, first all of its red.
 
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -90,49 +89,34 @@ def build(
 ) -> Mapping[str, np.ndarray]:
     """Obtains the archive, prepares the TFDS data set and stacks what it reads from it.
 
-    Args:
-      kind: `Cifar10` or `Cifar100`.
-      building: folder that receives the archive (`raw`) and the data set (`tfds`).
-      earlier: folder that an earlier preparation may have filled.
-      data_dir: folder with the archive, or None to look for it.
+    The folder `building` receives the archive (`raw`) and the data set (`tfds`). The
+    archive is taken from `data_dir` or, where that is None, from what an earlier
+    preparation left or the internet.
 
     Raises:
       DataError: if the archive cannot be obtained or is not the published one.
     """
-    raw = building / "raw"
+    raw, url = building / "raw", URLS[kind.archive]
     raw.mkdir()
-    kept = earlier / "raw" / kind.archive
-    if data_dir is not None:
-        _adopt(data_dir / kind.archive, raw)
-    elif kept.exists():
-        _adopt(kept, raw)
-    else:
-        _download(kind.archive, raw)
-    return tfds_files.prepare(kind, building)
-
-
-def _adopt(given: Path, raw: Path) -> None:
-    try:
-        path = shutil.copy(given, raw)
-    except OSError as error:
-        raise DataError(
-            f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."
-        ) from error
-    tfds_files.check(Path(path), given, CHECKSUMS[URLS[given.name]], HOMEPAGE)
-
-
-def _download(archive: str, raw: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=raw.parent) as scratch:
+    given = (data_dir or earlier / "raw") / kind.archive
+    if data_dir is None and not given.exists():
         try:
-            url = URLS[archive]
-            tfds_files.download({url: CHECKSUMS[url]}, Path(scratch))
+            tfds_files.download({url: CHECKSUMS[url]}, raw)
         except DataError as error:
             raise DataError(
-                f"The archive {archive} could not be obtained ({error}): connect to "
-                f"the internet, or pass --data-dir a folder with it as {HOMEPAGE} "
+                f"The archive {kind.archive} could not be obtained ({error}): connect "
+                f"to the internet, or pass --data-dir a folder with it as {HOMEPAGE} "
                 f"offers it."
             ) from error
-        (Path(scratch) / archive).rename(raw / archive)
+    else:
+        try:
+            shutil.copy(given, raw)
+        except OSError as error:
+            raise DataError(
+                f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."
+            ) from error
+        tfds_files.check(raw / kind.archive, given, CHECKSUMS[url], HOMEPAGE)
+    return tfds_files.prepare(kind, building)
 
 
 def _content(archive: tarfile.TarFile, member: str) -> bytes:

@@ -23,7 +23,6 @@ class Dataset:
     """Labelled examples in the order in which they were published, read-only.
 
     Attributes:
-      name: its key in `DATASETS`.
       train_inputs: uint8 [N, …], images as [N, height, width, channels] or text as
         [N, length].
       train_labels: int32 [N], or [N, length] where every character has one; each at
@@ -35,7 +34,6 @@ class Dataset:
         [0, 1] or "standardized" in every image; `preprocessing.prepare` does it.
     """
 
-    name: str
     train_inputs: np.ndarray
     train_labels: np.ndarray
     test_inputs: np.ndarray
@@ -45,13 +43,7 @@ class Dataset:
 
 
 class Source(NamedTuple):
-    """A data set before it is loaded: a row of `DATASETS`.
-
-    Attributes:
-      load: makes the four arrays of a `Dataset`, by name, from `data_dir`.
-      num_classes: number of distinct labels.
-      kind: what the inputs are, see `Dataset`.
-    """
+    """A row of `DATASETS`: `load` makes the arrays of a `Dataset` from `data_dir`."""
 
     load: Callable[[Path | None], Arrays]
     num_classes: int
@@ -73,12 +65,8 @@ def load(name: str, data_dir: Path | None = None) -> Dataset:
     if name not in DATASETS:
         raise unknown("data set", name, DATASETS)
     source = DATASETS[name]
-    return Dataset(
-        name=name,
-        num_classes=source.num_classes,
-        kind=source.kind,
-        **source.load(data_dir),
-    )
+    arrays = source.load(data_dir)
+    return Dataset(num_classes=source.num_classes, kind=source.kind, **arrays)
 
 
 def _fashion_mnist(data_dir: Path | None) -> Arrays:

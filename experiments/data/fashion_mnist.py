@@ -27,6 +27,7 @@ from experiments.data import tfds_files
 from experiments.errors import DataError
 
 CHECKSUMS = tfds.image_classification.FashionMNIST.url_infos
+URLS = {str(info.filename): url for url, info in CHECKSUMS.items()}
 HOMEPAGE = "https://github.com/zalandoresearch/fashion-mnist"
 PACKAGE = "dataset-fashion-mnist"
 INSTALLED = Path("/usr/share/datasets/fashion-mnist")
@@ -52,7 +53,7 @@ class FashionMnist(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         return tfds_files.info(self, (28, 28, 1), 10, HOMEPAGE)
 
     def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
-        paths = dl_manager.download(addresses())
+        paths = dl_manager.download(URLS)
         return {
             split: self._generate_examples(
                 paths[f"{prefix}-images-idx3-ubyte.gz"],
@@ -73,31 +74,17 @@ def build(
 ) -> Mapping[str, np.ndarray]:
     """Obtains the files, prepares the TFDS data set and stacks what it reads from it.
 
-    Args:
-      building: folder that receives the files (`raw`) and the data set (`tfds`).
-      earlier: folder that an earlier preparation may have filled.
-      data_dir: folder with the four files, or None to look for them.
+    The folder `building` receives the files (`raw`) and the data set (`tfds`).
 
     Raises:
       DataError: if the files cannot be obtained or are not the published ones.
     """
-    raw = building / "raw"
-    obtain(raw, data_dir, earlier / "raw")
+    obtain(building / "raw", data_dir, earlier / "raw")
     return tfds_files.prepare(FashionMnist, building)
-
-
-def addresses() -> dict[str, str]:
-    """Where TFDS says that each file is published, by name."""
-    return {str(info.filename): url for url, info in CHECKSUMS.items()}
 
 
 def obtain(raw: Path, data_dir: Path | None, earlier: Path) -> None:
     """Fills a new folder with the four files exactly as published.
-
-    Args:
-      raw: the folder to make.
-      data_dir: the only folder to take them from, or None to look for them.
-      earlier: a folder that this function may have filled before.
 
     Raises:
       DataError: if no source has them, with what was wrong with each.
@@ -125,9 +112,7 @@ def obtain(raw: Path, data_dir: Path | None, earlier: Path) -> None:
 def with_published_header(name: str, content: bytes) -> bytes:
     """Restores the gzip header that Debian's packaging strips of name and time.
 
-    Args:
-      name: of the published file.
-      content: of the copy; returned unchanged if its header states a name.
+    A copy whose header states a name is returned unchanged.
     """
     if content[:4] != b"\x1f\x8b\x08\x00":  # gzip, deflated, no flag set
         return content
@@ -151,7 +136,7 @@ def _adopt(folder: Path, raw: Path) -> None:
                 f"hold {', '.join(FILES)}."
             ) from error
         (raw / name).write_bytes(with_published_header(name, content))
-        published = CHECKSUMS[addresses()[name]]
+        published = CHECKSUMS[URLS[name]]
         tfds_files.check(raw / name, folder / name, published, HOMEPAGE)
 
 

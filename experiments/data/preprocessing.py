@@ -51,15 +51,9 @@ def prepare(raw: jax.Array, kind: Kind, key: jax.Array | None = None) -> jax.Arr
 
 
 def augment(images: jax.Array, key: jax.Array) -> jax.Array:
-    """Changes every image in its own way.
+    """Changes images, [batch, height, width, channels] in [0, 1], each in its own way.
 
-    Args:
-      images: floats in [0, 1], [batch, height, width, channels]; saturation is changed
-        if there are three channels.
-      key: decides on all changes.
-
-    Returns:
-      Images of the same shape, dtype and range.
+    They stay in [0, 1]; saturation is changed if there are three channels.
     """
     return jax.vmap(_augment)(images, jax.random.split(key, len(images)))
 

@@ -22,11 +22,7 @@ _PROBE_SECONDS = 3
 
 
 def download(published: dict[str, checksums.UrlInfo], folder: Path) -> Path:
-    """Fetches files into a folder, and returns it.
-
-    Args:
-      published: name, size and checksum of each file, by its address.
-      folder: an empty folder.
+    """Fetches files, given by address, into a folder, and returns it.
 
     Raises:
       DataError: the first of them is out of reach, or one is not what it should be.
@@ -34,28 +30,25 @@ def download(published: dict[str, checksums.UrlInfo], folder: Path) -> Path:
     first, *_ = published
     site = first.rpartition("/")[0] + "/"
     _probe(first, site)
-    manager = tfds.download.DownloadManager(download_dir=folder, url_infos=published)
-    try:
-        for url, info in published.items():
-            os.replace(manager.download(url), folder / str(info.filename))
-    except (
-        requests.RequestException,
-        util.DownloadError,
-        download_manager.NonMatchingChecksumError,
-    ) as error:
-        what = type(error).__name__
-        raise DataError(f"the download from {site} failed: {what}") from error
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        manager = tfds.download.DownloadManager(
+            download_dir=scratch, url_infos=published
+        )
+        try:
+            for url, info in published.items():
+                os.replace(manager.download(url), folder / str(info.filename))
+        except (
+            requests.RequestException,
+            util.DownloadError,
+            download_manager.NonMatchingChecksumError,
+        ) as error:
+            what = type(error).__name__
+            raise DataError(f"the download from {site} failed: {what}") from error
     return folder
 
 
 def check(path: Path, given: Path, published: checksums.UrlInfo, homepage: str) -> None:
-    """Refuses a file that is not the published one.
-
-    Args:
-      path: the file.
-      given: what the user knows it as.
-      published: size and checksum of the published file.
-      homepage: where it can be had.
+    """Refuses a file, which the user knows as `given`, that is not the published one.
 
     Raises:
       DataError: size or checksum differ.
@@ -73,14 +66,7 @@ def check(path: Path, given: Path, published: checksums.UrlInfo, homepage: str) 
 def info(
     builder: tfds.core.DatasetBuilder, shape: tuple[int, ...], classes: int, page: str
 ) -> tfds.core.DatasetInfo:
-    """What TFDS is to know of a data set of labelled images.
-
-    Args:
-      builder: of the data set.
-      shape: of an image.
-      classes: number of labels.
-      page: where the data set is presented.
-    """
+    """What TFDS is to know of a data set of labelled images of this shape."""
     return tfds.core.DatasetInfo(
         builder=builder,
         features=tfds.features.FeaturesDict(

@@ -75,10 +75,8 @@ class Card:
     ):
         """Makes the card.
 
-        Args:
-          shown: the optimizer.
-          on_change: told the card, and what makes a new optimizer of the old one, or
-            none if it is to be removed.
+        `on_change` is told the card, and what makes a new optimizer of the old one, or
+        none if it is to be removed.
         """
         self.key = shown.key
         self._on_change = on_change

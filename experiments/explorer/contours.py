@@ -52,13 +52,10 @@ class Contours:
         self._start = empty("w1", "w2")
         self._paths = [self._path(slot) for slot in range(MAX_OPTIMIZERS)]
         hollow: Any = {"x": "w1", "y": "w2", "line_width": 2, "fill_alpha": 0}
-        cross, target = (
-            {"marker": "x", "size": 13},
-            {"marker": "circle_cross", "size": 15},
-        )
+        points = ((self._minima, "x", 13), (self._start, "circle_cross", 15))
         self._crosses = [
-            self.figure.scatter(source=self._minima, **cross, **hollow),
-            self.figure.scatter(source=self._start, **target, **hollow),
+            self.figure.scatter(source=source, marker=marker, size=size, **hollow)
+            for source, marker, size in points
         ]
         self.colour(False)
         self.figure.on_event(Tap, lambda event: on_click((event.x, event.y)))
@@ -118,11 +115,7 @@ class Contours:
     ) -> None:
         """The path of the optimizer in this place, or none.
 
-        Args:
-          slot: the place.
-          path: of it.
-          surface: that it is on.
-          steps: at which a path is brightest; one that ends early stays darker.
+        It is brightest after this many steps; one that ends early stays darker.
         """
         lines, parts, marks, _ = self._paths[slot]
         if path is None:

@@ -44,13 +44,7 @@ class LossCurves:
             ]
 
     def draw(self, slot: int, path: Trajectory | None, least: float) -> None:
-        """The losses of the optimizer in this place, or none.
-
-        Args:
-          slot: the place.
-          path: its path.
-          least: the least loss that is known on the surface.
-        """
+        """The losses of the optimizer in this place, or none, and above the least."""
         losses = np.zeros(0) if path is None else path.losses
         above = losses - least
         self._sources[slot].data = {
@@ -93,12 +87,7 @@ class ComponentCurves:
     """
 
     def __init__(self, name: str, labels: Mapping[int, str]):
-        """Makes the figure.
-
-        Args:
-          name: of the component.
-          labels: place → label of the optimizers that show it.
-        """
+        """Makes the figure; `labels` are place → label of those that show it."""
         self._name = name
         self.figure = canvas("step", name, 200 + 22 * len(labels))
         self._sources = {slot: empty("step", "w1", "w2") for slot in labels}

@@ -56,15 +56,7 @@ class Explorer(pn.viewable.Viewer):
     """
 
     def __init__(self, view: View, notices: tuple[str, ...] = ()):
-        """Shows a view.
-
-        Args:
-          view: what is shown first.
-          notices: sentences about it.
-
-        Raises:
-          FormulaError: it has no surface.
-        """
+        """Shows a view, and the notices; raises FormulaError if it has no surface."""
         super().__init__()
         self.view = view
         self.said: tuple[str, ...] = ()

@@ -1,5 +1,6 @@
 """Serves the explorer to this machine, or to whom it is told to."""
 
+import contextlib
 import errno
 import ipaddress
 import socket
@@ -27,18 +28,14 @@ def origins(host: str, port: int) -> list[str]:
             names = ("localhost", written)
         elif address.is_unspecified:  # all networks of this machine
             own = socket.gethostname()
-            names = (*LOOPBACK, own, *_addresses(own))
+            names = (*LOOPBACK, own)
+            with contextlib.suppress(OSError):
+                names += tuple(socket.gethostbyname_ex(own)[2])
     return [f"{name}:{port}" for name in dict.fromkeys(names)]
 
 
 def serve(host: str, port: int, browser: bool, ready: Callable[[str], None]) -> None:
-    """Serves until it is interrupted.
-
-    Args:
-      host: name or address to listen at.
-      port: to listen at.
-      browser: open the page.
-      ready: told the address of the page once it can be opened.
+    """Serves until it is interrupted; `ready` is told the address of the page.
 
     Raises:
       ConfigError: host or port cannot be listened at.
@@ -103,10 +100,3 @@ def _check_free(host: str, port: int) -> None:
         elif number == errno.EACCES:
             said = f"port {port} must be one that you may listen at, as 1024 or above."
         raise ConfigError(said) from error
-
-
-def _addresses(name: str) -> list[str]:
-    try:
-        return socket.gethostbyname_ex(name)[2]
-    except OSError:
-        return []

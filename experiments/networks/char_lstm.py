@@ -44,11 +44,8 @@ class CharLSTM(nnx.Module):
     def __call__(self, characters: jax.Array) -> jax.Array:
         """Goes on reading its streams, and keeps the state after their last character.
 
-        Args:
-          characters: integers [streams, length].
-
-        Returns:
-          Logits of the characters that follow, [streams, length, num_classes].
+        Takes integers [streams, length] and returns the logits of the characters that
+        follow, [streams, length, num_classes].
         """
         x = self.embedding(characters.astype(jnp.int32))
         for layer in self.layers:

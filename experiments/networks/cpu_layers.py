@@ -46,14 +46,6 @@ def conv_general_dilated(
 
     Two-dimensional NHWC convolutions of float32 or float64 without dilation, groups or
     further options take the fast path; everything else is passed on.
-
-    Args:
-      lhs: images, [batch, height, width, channels].
-      rhs: kernel, [height, width, channels in, channels out].
-      window_strides: one stride for each spatial axis.
-      padding: "SAME", "VALID", "SAME_LOWER" or (low, high) for each spatial axis.
-      dimension_numbers: meaning of the axes, as for `jax.lax.conv_general_dilated`.
-      **options: its further options.
     """
     numbers = partial(lax.conv_dimension_numbers, lhs.shape, rhs.shape)
     if (
@@ -161,12 +153,6 @@ def max_pool(
     """Takes window maxima as `flax.nnx.max_pool` does, with a fast gradient on a CPU.
 
     The gradient goes to the first maximum of a window in row-major order, as XLA's.
-
-    Args:
-      inputs: array, [batch..., spatial axes..., channels].
-      window_shape: size of the window along each spatial axis.
-      strides: one stride for each spatial axis; 1 by default.
-      padding: "SAME", "VALID" or (low, high) for each spatial axis.
     """
     window = tuple(window_shape)
     steps = tuple(strides or (1,) * len(window))

@@ -67,12 +67,8 @@ class Network:
     ) -> tuple[jax.Array, PyTree]:
         """Mean cross-entropy in training mode, and `other` afterwards.
 
-        Args:
-          params: weights.
-          other: batch statistics and carries.
-          streams: from `random`.
-          *batch: inputs, as the network takes them, and labels: integers, as many as
-            there are predictions.
+        The streams are from `random`. A batch is inputs, as the network takes them, and
+        labels: integers, as many as there are predictions.
         """
         module = nnx.merge(self._training, params, streams, other)
         return _losses(module, *batch).mean(), _split(module)[3]

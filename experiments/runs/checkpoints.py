@@ -46,10 +46,7 @@ class Checkpoint:
 def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
     """Adds a checkpoint, and deletes all others but the one before it.
 
-    Args:
-      folder: of the checkpoints of this run; made if need be.
-      run: hash of the run.
-      checkpoint: what to save.
+    The folder is that of the checkpoints of the run of this hash; made if need be.
 
     Raises:
       RunError: the folder cannot be written to.
@@ -79,10 +76,7 @@ def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
 def restore(folder: pathlib.Path, run: str, target: PyTree) -> Checkpoint | None:
     """The last checkpoint that is intact, or None if there has never been one.
 
-    Args:
-      folder: of the checkpoints of this run.
-      run: hash of the run.
-      target: tree like the state, of anything with a shape and a dtype.
+    The target is a tree like the state, of anything with a shape and a dtype.
 
     Raises:
       RunError: all are damaged, or one belongs to something else; nothing is deleted.

@@ -45,16 +45,11 @@ def _essence(value: Any) -> Any:
         return {
             field.name: _essence(getattr(value, field.name))
             for field in dataclasses.fields(value)
-            if getattr(value, field.name) != _default(field)
+            # MISSING, which nothing equals, where there is no default.
+            if getattr(value, field.name) != field.default
         }
     if isinstance(value, tuple):
         return [_essence(part) for part in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value) + 0.0  # 0, 0.0 and -0.0 are equal, and so are their names
     return value
-
-
-def _default(field: dataclasses.Field) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default  # MISSING, which nothing equals, where there is none

@@ -93,11 +93,6 @@ def smooth(losses: np.ndarray, decay: float = SMOOTHING) -> np.ndarray:
 def summarize(store: Store, run: config.Run, weights: int) -> Summary:
     """Reduces a stored run that has ended to what is kept of it.
 
-    Args:
-      store: where the run is.
-      run: its configuration.
-      weights: number of the network's parameters.
-
     Raises:
       RunError: the run has not ended, or its files are damaged.
     """

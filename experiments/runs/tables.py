@@ -59,10 +59,7 @@ def append(path: pathlib.Path, row: Mapping[str, Any]) -> None:
 def find(path: pathlib.Path, parse: Parse[T], name: str) -> T | None:
     """What the last row of this name stands for, None if there is none.
 
-    Args:
-      path: of the table.
-      parse: a function of a module, which is called once a row.
-      name: of the row.
+    `parse` is a function of a module, so that it is called only once a row.
 
     Raises:
       RunError: the row was edited or damaged, or may be one that was; or there are
@@ -109,7 +106,7 @@ def _read(
     if not _ENDED.search(lines[-1]):
         del lines[-1]  # empty, or torn off, or being written
     for number, line in enumerate(lines, start=1):
-        if _is_intact(line):
+        if line == _signed(line.rpartition(b', "digest": ')[0]):
             try:
                 name, value = parse(json.loads(line))
                 rows[name] = value
@@ -143,7 +140,3 @@ def _signed(body: bytes) -> bytes:
     """A line from all of it that comes before the digest."""
     digest = hashlib.sha256(body).hexdigest()[:16]
     return body + f', "digest": "{digest}"}}'.encode()
-
-
-def _is_intact(line: bytes) -> bool:
-    return line == _signed(line.rpartition(b', "digest": ')[0])

@@ -33,9 +33,6 @@ def loss_and_accuracy(
       inputs: [N, …], taken in this order.
       labels: integers [N] or [N, length].
       batch: examples at once; the last batch may be smaller.
-
-    Returns:
-      Two float32 scalars.
     """
 
     def totals(memory: PyTree, batch: tuple) -> tuple[PyTree, jax.Array]:

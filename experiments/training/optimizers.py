@@ -111,11 +111,8 @@ def make(
 ) -> optax.GradientTransformationExtraArgs:
     """Builds the optimizer for a run of `total_steps`.
 
-    Args:
-      optimizer: its configuration.
-      total_steps: length of the run, which the schedule is stretched over.
-      scale_invariant: for the optimizers that ask which weights a normalisation layer
-        follows, a bool for each parameter; None for a network without such weights.
+    Optimizers that ask which weights a normalisation layer follows are told by
+    `scale_invariant`, a bool for each parameter; None: the network has no such weights.
 
     Raises:
       ConfigError: an option is unknown to this optimizer or out of its range,

@@ -43,14 +43,7 @@ class Watch:
         runs: Sequence[config.Run],
         on_end: Callable[[config.Run, Result], None],
     ) -> None:
-        """Waits for the end of the runs.
-
-        Args:
-          console: where to show it.
-          store: where the runs are.
-          runs: those to be trained.
-          on_end: called with each run that has ended.
-        """
+        """Waits for the end of the runs; `on_end` is called with each that ended."""
         self._console = console
         self._store = store
         self._pending = list(dict.fromkeys(runs))

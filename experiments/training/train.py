@@ -73,17 +73,12 @@ def train(
             ]
             # Those that have come about equally far go on side by side.
             jobs.sort(key=lambda job: -job.step)
-            programs: dict[int, Programs] = {}
+            dataset = load(group[0].dataset)
+            compiled = functools.cache(functools.partial(Programs, learner, dataset))
             while jobs:
                 together, jobs = jobs[: len(devices)], jobs[len(devices) :]
-                count = len(together)
-                if count not in programs:
-                    dataset = load(group[0].dataset)
-                    programs[count] = Programs(learner, dataset, devices[:count])
-                loop = Loop(
-                    learner, programs[count], together, checkpoint_seconds, on_progress
-                )
-                loop.run()
+                programs = compiled(tuple(devices[: len(together)]))
+                Loop(learner, programs, together, checkpoint_seconds, on_progress).run()
     return [result for run in runs if (result := store.result(run))]
 
 

@@ -11,7 +11,6 @@ def noise(size):
     images = random.integers(0, 256, (2 * size, 28, 28, 1), np.uint8)
     labels = random.integers(0, 10, 2 * size).astype(np.int32)
     return datasets.Dataset(
-        "fashion_mnist",
         images[:size],
         labels[:size],
         images[size:],

@@ -35,9 +35,7 @@ def dataset() -> datasets.Dataset:
         (path / war_and_peace.FILES[0]).write_text(TEXT)
         arrays = dict(war_and_peace.build(path))
     alphabet = arrays.pop("alphabet")
-    return datasets.Dataset(
-        "war_and_peace", num_classes=len(alphabet), kind="characters", **arrays
-    )
+    return datasets.Dataset(num_classes=len(alphabet), kind="characters", **arrays)
 
 
 def small_sizes(patch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,8 @@ def use_tiny_files(url: str, patch: pytest.MonkeyPatch) -> None:
         for name, data in files().items()
     }
     patch.setattr(fashion_mnist, "CHECKSUMS", infos)
+    urls = {info.filename: url for url, info in infos.items()}
+    patch.setattr(fashion_mnist, "URLS", urls)
     patch.setattr(fashion_mnist.FashionMnist, "url_infos", infos)
 
 

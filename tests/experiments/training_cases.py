@@ -76,7 +76,6 @@ def dataset() -> datasets.Dataset:
     images = patterns[labels] + random.integers(0, 120, (TRAIN + TEST, 4, 4, 1))
     images = images.astype(np.uint8)
     return datasets.Dataset(
-        name="fashion_mnist",
         train_inputs=images[:TRAIN],
         train_labels=labels[:TRAIN],
         test_inputs=images[TRAIN:],

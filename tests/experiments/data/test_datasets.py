@@ -73,7 +73,7 @@ def test_arrays_are_what_the_checksummed_files_hold(
 ):
     name = f"{prefix}-{field}-idx{1 if field == 'labels' else 3}-ubyte.gz"
     packed = environment.cache_dir() / "datasets/fashion_mnist/raw" / name
-    published = fashion_mnist.CHECKSUMS[fashion_mnist.addresses()[name]]
+    published = fashion_mnist.CHECKSUMS[fashion_mnist.URLS[name]]
     assert checksums.compute_url_info(packed) == published
     content = gzip.decompress(packed.read_bytes())[header:]
     array = getattr(loaded, f"{part}_{field.replace('images', 'inputs')}")
@@ -95,7 +95,7 @@ def test_the_debian_package_gives_the_published_files(tmp_path, monkeypatch):
             raise  # fetched, and not what it should be; CI must reach a mirror
         # Off CI a machine may have no network, without which there is nothing to check.
         pytest.skip(f"no mirror within reach: {error}")
-    for name, url in fashion_mnist.addresses().items():
+    for name, url in fashion_mnist.URLS.items():
         found = checksums.compute_url_info(tmp_path / "raw" / name)
         assert found == fashion_mnist.CHECKSUMS[url]
 

@@ -50,9 +50,8 @@ def assert_published(raw: Path):
 
 def test_the_internet_and_checksums_are_those_of_tfds(monkeypatch):
     monkeypatch.undo()
-    addresses = fashion_mnist.addresses()
-    assert set(addresses) == set(fashion_mnist.FILES)
-    assert all(url.startswith("http") for url in addresses.values())
+    assert set(fashion_mnist.URLS) == set(fashion_mnist.FILES)
+    assert all(url.startswith("http") for url in fashion_mnist.URLS.values())
     assert {len(info.checksum) for info in fashion_mnist.CHECKSUMS.values()} == {64}
     assert fashion_mnist.FashionMnist.url_infos is fashion_mnist.CHECKSUMS
 

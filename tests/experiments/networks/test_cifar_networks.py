@@ -88,13 +88,13 @@ def test_a_unit_adds_to_what_it_was_given():
     assert [unit.conv_1.strides for unit in deep.units] == [1, 1, 2, 1, 2, 1]
 
 
-def mocked(name, classes):
+def mocked(classes):
     """Noise in the shape of CIFAR."""
     random = np.random.default_rng(0)
     images = random.integers(0, 256, (10, 32, 32, 3), np.uint8)
     labels = random.integers(0, classes, 10).astype(np.int32)
     return datasets.Dataset(
-        name, images[:8], labels[:8], images[8:], labels[8:], classes, "standardized"
+        images[:8], labels[:8], images[8:], labels[8:], classes, "standardized"
     )
 
 
@@ -106,7 +106,7 @@ def mocked(name, classes):
 def test_a_few_steps(monkeypatch, dataset, model, classes):
     """As in the paper but for the batch and, on CIFAR-100, the depth and the width."""
     monkeypatch.setitem(NETWORKS, "wrn_40_4", Shallow)
-    arrays = mocked(dataset, classes)
+    arrays = mocked(classes)
     optimizer = config.Optimizer(
         name="m_svag",
         learning_rate=1e-3,

@@ -240,7 +240,7 @@ def test_images_are_pooled_centred_and_multiplied_by_their_label(monkeypatch):
     images[1, 0, 0] = 255  # a shirt, with one white pixel
     images[3] = 255  # neither
     labels = np.array([0, 6, 6, 1], np.int32)
-    dataset = Dataset("tiny", images, labels, images[:0], labels[:0], 10)
+    dataset = Dataset(images, labels, images[:0], labels[:0], 10)
     monkeypatch.setattr(online_problems.datasets, "load", lambda name: dataset)
     rows = online_problems.tops_and_shirts()
     means = np.array([1 / 48, 1 / 3, 0, 0])  # over the three images that count
