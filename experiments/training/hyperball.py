@@ -1,9 +1,8 @@
 """AdamW and MaS with all kernels on spheres, as optimizers of whole networks.
 
 `optax_sign.hyperball` is for kernels. Biases and the scales of normalisation layers go
-on in flat space, as they do without it, at a rate that is a fixed part, `rest`, of the
-kernels', which is relative to their norm: so that there is one rate to choose, as with
-any other optimizer.
+on in flat space, as they do without it, at a rate that is a fixed part of the kernels':
+so that there is one rate to choose, as with any other optimizer.
 """
 
 import jax
@@ -24,7 +23,13 @@ def adamw_hyperball(
 ) -> optax.GradientTransformationExtraArgs:
     """Adam's direction for kernels on spheres, AdamW for the other weights.
 
-    Weight decay is of the others: that of kernels has no use.
+    Args:
+      learning_rate: of the kernels, relative to their norm.
+      rest: rate of the other weights over that of the kernels.
+      b1: decay of the average.
+      b2: decay of the average square.
+      eps: added to its root.
+      weight_decay: of the other weights; that of kernels has no use.
     """
     return _with_the_rest(
         optax.scale_by_adam(b1, b2, eps),
@@ -38,7 +43,13 @@ def adamw_hyperball(
 def mas_hyperball(
     learning_rate: optax.ScalarOrSchedule, rest: float = REST, beta: float = 0.95
 ) -> optax.GradientTransformationExtraArgs:
-    """The direction of MaS for kernels on spheres, MaS for the other weights."""
+    """The direction of MaS for kernels on spheres, MaS for the other weights.
+
+    Args:
+      learning_rate: of the kernels, relative to their norm.
+      rest: rate of the other weights over that of the kernels.
+      beta: decay of the average.
+    """
     direction = optax.chain(optax_sign.mas(1.0, beta), optax.scale(-1.0))
     other = optax_sign.mas(_times(rest, learning_rate), beta)
     return _with_the_rest(direction, other, learning_rate)

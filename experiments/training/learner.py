@@ -120,8 +120,13 @@ class Learner:
     ) -> tuple[State, jax.Array]:
         """Trains up to the step `stop`, which one compiled loop does for any `stop`.
 
-        All these steps lie in the epoch of this order, and before the next evaluation.
-        A state that is past `stop` stays as it is.
+        Args:
+          state: where to go on from; one that is past `stop` stays as it is.
+          key: of the run.
+          order: of the epoch in which these steps lie, all of them.
+          images: the training set, uint8 [N, …].
+          labels: the training set, int32 [N, …].
+          stop: int32 [], at most at the next evaluation.
 
         Returns:
           The new state and the mean loss of these steps, not finite if one was not.
