@@ -9,10 +9,10 @@ demo: .venv/installed  ## Train four optimizers, draw Figure 1 of the MaS paper.
 	$(BIN)/python -m experiments reproduce mas-1
 
 test: lint chromium  ## Everything that must pass.
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-fast: lint  ## For every day: all but the tests marked as slow.
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 # The site and the kept programs say nothing of the floors.
 OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py, \
@@ -22,7 +22,7 @@ FLOORS := import re, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["pr
   print(*[re.fullmatch("([\\w-]+)>=([\\d.]+)", f).expand(r"\1==\2") for f in floors], sep="\n")
 
 test-oldest: .venv-oldest/installed  ## The library with the oldest versions it allows.
-	.venv-oldest/bin/python -m pytest -n 2 $(OLDEST)
+	.venv-oldest/bin/python -m pytest -n 2 --dist worksteal $(OLDEST)
 
 # Debian's, for the tests of the explorer's page.
 chromium:
@@ -47,14 +47,14 @@ format: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[dev]"
-	$(BIN)/python -m compileall -q .venv || true
+	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[dev]"
+	$(BIN)/python -m compileall -q -j 0 .venv || true  # pip would on one core
 	touch $@
 
 .venv-oldest/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-oldest
 	$(PYTHON) -c '$(FLOORS)' >.venv-oldest/floors.txt
-	.venv-oldest/bin/python -m pip install --quiet -c .venv-oldest/floors.txt -e ".[test]"
+	.venv-oldest/bin/python -m pip install --quiet --no-compile -c .venv-oldest/floors.txt -e ".[test]"
 	touch $@
 
 clean:
