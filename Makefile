@@ -48,7 +48,8 @@ format: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --no-compile -c constraints.txt -e ".[dev]"
-	$(BIN)/python -m compileall -q -j 0 .venv || true  # pip would on one core
+	@# pip would compile on one core.
+	$(BIN)/python -m compileall -q -j 0 .venv || true
 	touch $@
 
 .venv-oldest/installed: pyproject.toml

@@ -56,7 +56,7 @@ def prepare(devices: int | None = None) -> None:
         programs = cache_dir() / "programs"
         with contextlib.suppress(OSError):
             programs.mkdir(parents=True, exist_ok=True)
-        if os.access(programs, os.W_OK):
+        if programs.is_dir() and os.access(programs, os.W_OK):
             jax.config.update("jax_compilation_cache_dir", str(programs))
             # JAX skips what compiles within a second, which is most of these programs.
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

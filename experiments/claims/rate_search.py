@@ -11,7 +11,6 @@ the best, and for all else that *AdaRem* trains: from where it starts it goes on
 as it gets better, up or else down.
 """
 
-import contextlib
 import dataclasses
 import math
 from collections.abc import Callable, Generator
@@ -144,19 +143,20 @@ def go_through(search: Search, load: Load) -> Found:
     tried: dict[float, Summary] = {}
     scores: dict[float, float] = {}
     walk = search.strategy(index_of(search.base.optimizer.learning_rate))
-    missing = None
-    with contextlib.suppress(StopIteration):  # raised where the walk ends
-        index = next(walk)
-        while True:
-            rate = grid(index)
-            summary = tried.get(rate) or load(search.at(rate))
-            if summary is None:
-                missing = search.at(rate)
-                break
-            tried[rate] = summary
-            if not summary.failure:
-                scores[rate] = search.score(summary)
+    index, missing = next(walk), None
+    while index is not None:
+        rate = grid(index)
+        summary = tried.get(rate) or load(search.at(rate))
+        if summary is None:
+            missing = search.at(rate)
+            break
+        tried[rate] = summary
+        if not summary.failure:
+            scores[rate] = search.score(summary)
+        try:
             index = walk.send(scores.get(rate, -math.inf))
+        except StopIteration:
+            index = None
     best = max(scores, key=lambda rate: scores[rate], default=None)
     return Found(tried=tried, scores=scores, best=best, next=missing)
 

@@ -1,5 +1,6 @@
 """The report on all claims, from the stored results: Markdown from one template."""
 
+import dataclasses
 import math
 import os
 import pathlib
@@ -220,8 +221,9 @@ def _source_of_rate(claim: Claim, label: str) -> str | None:
     """The label whose search has found the rate of this one, if it had none itself."""
     assert isinstance(claim.trial, Training)
     mine = claim.trial.tuned[label]
+    searched = dataclasses.replace(mine, optimizer=None)
     for other, tuned in claim.trial.tuned.items():
-        if mine.optimizer and not tuned.optimizer and tuned.base == mine.base:
+        if mine.optimizer and searched == dataclasses.replace(tuned, seeds=mine.seeds):
             return other
     return None
 

@@ -1,4 +1,4 @@
-"""What a run is: frozen dataclasses, checked field by field.
+"""What a run is: frozen dataclasses, which check what JSON and commands can bring.
 
 Types and ranges, that is; whether there is a network, a data set or an optimizer of
 that name is known where it is looked up.
@@ -224,6 +224,8 @@ def _sorted_options(
     options: tuple[tuple[str, Option], ...],
 ) -> tuple[tuple[str, Option], ...]:
     pairs = {}
+    if not isinstance(options, tuple | list):
+        raise ConfigError(f"options must be (name, value) pairs, got {options!r}.")
     for name, value in options:
         if not name.isidentifier() or name in pairs:
             raise ConfigError(

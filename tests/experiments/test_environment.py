@@ -86,8 +86,11 @@ environment.prepare()
 import jax
 jax.jit(lambda x: x + 1)(1)
 """
-    done = run(script, tmp_path, OPTAX_SIGN_CACHE=str(tmp_path / "file" / "cache"))
-    assert done.stderr == ""
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "programs").touch()
+    for cache in (tmp_path / "file" / "cache", tmp_path / "cache"):
+        done = run(script, tmp_path, OPTAX_SIGN_CACHE=str(cache))
+        assert done.stderr == ""
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,9 @@ def test_the_network_is_what_it_says():
 
 
 @pytest.mark.slow
-def test_exactly_what_batch_normalisation_follows_is_scale_invariant():
-    mask = scale_invariant(Network("resnet_8_8", 10), noise(64))
+@pytest.mark.parametrize("name", ["resnet_8_8", "resnet_8_16"])
+def test_exactly_what_batch_normalisation_follows_is_scale_invariant(name):
+    mask = scale_invariant(Network(name, 10), noise(64))
     flat, _ = jax.tree_util.tree_flatten_with_path(mask)
     for path, selected in flat:
         names = [str(getattr(key, "key", key)) for key in path]

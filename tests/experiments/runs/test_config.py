@@ -55,6 +55,7 @@ BAD_OPTIMIZERS = [
     ("options", (("beta", [1]),), "got [1]"),
     ("options", (("beta", 0.9), ("beta", 0.8)), "distinct"),
     ("options", (("b-1", 0.9),), "got 'b-1'"),
+    ("options", {"b1": 0.9}, "(name, value) pairs, got {'b1': 0.9}"),
     ("options", (("beta", 10**400),), "at most 2**53"),
 ]
 BAD_SCHEDULES = [
