@@ -107,7 +107,7 @@ def scale_by_resilience(
         return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu)
 
     def update_fn(updates, state, params=None, **extra_args):
-        del params, extra_args
+        del extra_args
         largest = jax.tree.map(_moments.largest_magnitude, state.mu)
         if scope == "global":
             start = jnp.zeros([], jnp.float32)
@@ -120,9 +120,10 @@ def scale_by_resilience(
             faded = jnp.asarray(state.count // decay_every, dtype)
             fading = jnp.power(jnp.asarray(decay, dtype), faded)
             agreement = _agreement(gradient, mean, peak.astype(dtype), eps)
-            return ((1 + fading * agreement) * gradient).astype(jnp.result_type(g))
+            return (1 + fading * agreement) * gradient
 
         scaled = _moments.map_present(leaf, updates, state.mu, largest)
+        scaled = _moments.cast_updates(scaled, updates, params)
         mu = _moments.update_ema(updates, state.mu, beta)
         return scaled, ScaleByResilienceState(optax.safe_increment(state.count), mu)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import optax
 
+from optax_sign import _moments
 from optax_sign._checks import check_rates
 
 
@@ -16,18 +17,27 @@ def chain_with_decay(
 ) -> optax.GradientTransformationExtraArgs:
     """``links``, then decay (multiplied by the rate), then ``-learning_rate``.
 
-    The updates have the gradient's dtype, whatever those of the parameters, the decay
-    and the rate.
+    The updates have the dtype of gradient and parameter, the wider of the two, whatever
+    those of the decay and the rate.
     """
     check_rates(learning_rate, weight_decay)
     decay = optax.add_decayed_weights(weight_decay, mask)
     if isinstance(weight_decay, numbers.Real) and weight_decay == 0:
         # optax's decay link asks for the parameters even when there is none.
         decay = optax.identity()
-    chain = optax.chain(*links, decay, optax.scale_by_learning_rate(learning_rate))
+
+    def decay_fn(updates, state, params=None):
+        # In one dtype, which the strict mode of JAX asks for.
+        wide = _moments.map_present(_moments.widen, updates)
+        if params is not None:
+            params = _moments.map_present(lambda _, p: _moments.widen(p), wide, params)
+        return decay.update(wide, state, params)
+
+    decayed = optax.GradientTransformation(decay.init, decay_fn)
+    chain = optax.chain(*links, decayed, optax.scale_by_learning_rate(learning_rate))
 
     def update_fn(updates, state, params=None, **extra_args):
         new, state = chain.update(updates, state, params, **extra_args)
-        return optax.tree.cast_like(new, updates), state
+        return _moments.cast_updates(new, updates, params), state
 
     return optax.GradientTransformationExtraArgs(chain.init, update_fn)

@@ -50,7 +50,8 @@ def value_and_grad_and_variance(
     >>> float(loss), float(gradient), float(variance)
     (2.5, -2.0, 1.0)
     """
-    check_count("chunk_size", chunk_size)
+    if chunk_size is not None:
+        check_count("chunk_size", chunk_size)
     per_example = jax.value_and_grad(loss_fn)
 
     def chunk_moments(params, chunk):
@@ -59,7 +60,7 @@ def value_and_grad_and_variance(
         losses, gradients = jax.vmap(per_example, in_axes)(params, *chunk)
         losses, gradients = jax.tree.map(_moments.widen, (losses, gradients))
         means = jax.tree.map(lambda g: jnp.mean(g, axis=0), gradients)
-        apart = jax.tree.map(jnp.subtract, gradients, means)
+        apart = jax.tree.map(lambda g, m: g - m[None], gradients, means)
         squares = jax.tree.map(_moments.squared_magnitude, apart)
         deviations = jax.tree.map(lambda s: jnp.sum(s, axis=0), squares)
         return jnp.mean(losses), means, deviations

@@ -1,5 +1,6 @@
 """Hyperball: any direction at a fixed length, weights at a fixed norm."""
 
+import jax
 import jax.numpy as jnp
 import optax
 
@@ -66,6 +67,7 @@ def hyperball(
     Array(5., dtype=float32)
     """
     check_link("inner", inner)
+    _check_direction(inner)
     # optax.scale_by_trust_ratio does for well-scaled float32 leaves only. It squares in
     # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
     # a direction too small to square stays as it is, and bfloat16 is coarse. It also
@@ -73,6 +75,29 @@ def hyperball(
     rescale = optax.stateless(_as_long_as_the_parameters)
     steps = chain_with_decay(learning_rate, 0.0, None, inner, rescale)
     return optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
+
+
+def _check_direction(inner):
+    """Raise where ``inner`` goes against the gradient in a second step, on a matrix.
+
+    The first one may have a rate of 0, in a warm-up.
+    """
+    with jax.ensure_compile_time_eval():
+        gradient = {"kernel": jnp.array([[1.0, 2.0], [3.0, 4.0]])}
+        more = {"variance": gradient}
+        update = optax.with_extra_args_support(inner).update
+        try:
+            _, state = update(gradient, inner.init(gradient), gradient, **more)
+            direction, _ = update(gradient, state, gradient, **more)
+            against = float(optax.tree.vdot(gradient, direction).real) < 0
+        except Exception:  # it is for other trees only, or made of tracers
+            return
+    if against:
+        raise ValueError(
+            "inner must emit directions, which go with the gradient, got an optimizer, "
+            "which goes against it: give its link, as optax.scale_by_adam() for "
+            "optax.adam(...), or chain optax.scale(-1.0) after it."
+        )
 
 
 def _as_long_as_the_parameters(directions, params):

@@ -1,6 +1,5 @@
 """What the links share: averages in narrow dtypes, bias correction, rho, ``None``."""
 
-import functools
 import math
 import numbers
 from collections.abc import Callable, Iterable
@@ -8,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
@@ -29,9 +29,13 @@ def map_present(function: Callable[..., Any], tree: Any, *rest: Any) -> Any:
 
 
 def at_least_float32(*operands: Any) -> Any:
-    """The dtype of arithmetic on ``operands``: their promotion, float32 or wider."""
-    dtypes = [jnp.result_type(operand) for operand in operands]
-    return functools.reduce(jnp.promote_types, dtypes, jnp.dtype(jnp.float32))
+    """The dtype of arithmetic on ``operands``: their promotion, float32 or wider.
+
+    NumPy's promotion, as JAX's refuses float8, and in its strict mode nearly all.
+    """
+    dtypes = map(jnp.result_type, operands)
+    wide = [d for d in dtypes if d.kind in "fc" and d.itemsize >= 4]
+    return np.result_type(np.float32, *wide)
 
 
 def widen(leaf: ArrayLike) -> jax.Array:
@@ -52,9 +56,30 @@ def greatest(values: Iterable[jax.Array], start: jax.Array) -> jax.Array:
     return start
 
 
+def cast_updates(new: Any, updates: Any, params: Any = None) -> Any:
+    """``new`` in the dtypes of ``updates``, or of parameters that are wider.
+
+    What a bfloat16 gradient brings to a float32 weight would lose its decay otherwise.
+    """
+
+    def leaf(value, update, *parameter):
+        own = jnp.result_type(update)
+        if any(jnp.result_type(p) != own for p in parameter):
+            own = at_least_float32(update, *parameter)
+        return jnp.asarray(value, own)
+
+    rest = (updates,) if params is None else (updates, params)
+    return map_present(leaf, new, *rest)
+
+
 def divide(value: ArrayLike, by: jax.Array, otherwise: ArrayLike) -> jax.Array:
     """``value / by``, and ``otherwise`` where ``by`` is 0: safe in derivatives, too."""
     return jnp.where(by != 0, value / jnp.where(by != 0, by, 1), otherwise)
+
+
+def root(square: jax.Array) -> jax.Array:
+    """The square root, which has a derivative at 0, too: 0."""
+    return jnp.where(square != 0, jnp.sqrt(jnp.where(square != 0, square, 1)), 0)
 
 
 def squared_magnitude(leaf: jax.Array) -> jax.Array:
@@ -92,6 +117,14 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
     return jax.tree.map(leaf, params)
 
 
+def _within_range(value: jax.Array, dtype: Any) -> jax.Array:
+    """``value``, cut where a dtype like float16 would make infinity of it for ever."""
+    if jnp.finfo(dtype).maxexp >= jnp.finfo(value.dtype).maxexp:
+        return value
+    largest = float(jnp.finfo(dtype).max)
+    return jnp.clip(value, -largest, largest)
+
+
 def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
     """``beta * ema + (1 - beta) * values``: computed wide, in the dtypes of ``ema``.
 
@@ -104,7 +137,8 @@ def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
         if value is None:
             return average
         wide = at_least_float32(value, average)
-        new = beta * jnp.asarray(average, wide) + (1 - beta) * jnp.asarray(value, wide)
+        value = _within_range(jnp.asarray(value, wide), average.dtype)
+        new = beta * jnp.asarray(average, wide) + (1 - beta) * value
         stored = new.astype(average.dtype)
         if stored.dtype == wide:
             return stored

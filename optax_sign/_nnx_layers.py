@@ -103,7 +103,7 @@ def _bias_variance(cotangents):
     size = len(cotangents)
     middle = tuple(range(1, cotangents.ndim - 1))
     gradients = size * jnp.sum(widen(cotangents), axis=middle)
-    deviations = gradients - jnp.mean(gradients, axis=0)
+    deviations = gradients - jnp.mean(gradients, axis=0, keepdims=True)
     return jnp.sum(squared_magnitude(deviations), axis=0) / (size * (size - 1))
 
 

@@ -1,7 +1,6 @@
 """Training on a sphere: projection, and the rate that replaces weight decay."""
 
 import math
-import numbers
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +10,7 @@ import optax
 from jax.typing import ArrayLike
 
 from optax_sign import _moments
-from optax_sign._checks import check_choice, check_range, check_rates
+from optax_sign._checks import as_numbers, check_choice, check_range, check_rates
 
 SCOPES = ("global", "leaf")
 
@@ -70,7 +69,8 @@ def project_to_sphere(
     >>> optax.apply_updates(params, updates)  # towards (0, 8), at norm 5
     Array([0., 5.], dtype=float32)
     """
-    check_range("radius", radius, 0.0, open_low=True)
+    if radius is not None:
+        check_range("radius", radius, 0.0, open_low=True)
     check_choice("scope", scope, SCOPES)
 
     def init_fn(params):
@@ -94,12 +94,13 @@ def project_to_sphere(
             reach = target * jnp.sqrt(jnp.maximum(1 - share**2, 0))
         ratio = _moments.divide(reach, norm, 1)
 
-        def leaf(update, point, parameter, factor):
-            bent = factor.astype(point.real.dtype) * point - parameter
-            return bent.astype(jnp.result_type(update))
+        def leaf(_, point, parameter, factor):
+            bent = factor.astype(point.real.dtype) * point
+            return bent - jnp.asarray(parameter, bent.dtype)
 
         factors = _per_leaf(ratio, params, scope)
-        updates = _moments.map_present(leaf, updates, moved, params, factors)
+        bent = _moments.map_present(leaf, updates, moved, params, factors)
+        updates = _moments.cast_updates(bent, updates, params)
         return updates, ProjectToSphereState(optax.safe_increment(state.count), target)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
@@ -136,7 +137,8 @@ def scale_by_sphere_learning_rate(
     Args:
       learning_rate: the rate :math:`\eta` of flat space, a number or a schedule.
       weight_decay: the decay of flat space, a number or a schedule; its product
-        with the rate must stay below 1.
+        with the rate must stay below 1. Where schedules or tracers break that, nothing
+        is left of the weights, as at 1, and the gradient is the new direction.
       radius: norm of the sphere, positive; ``None`` reads it off the parameters.
       scope: "global", one sphere for the whole tree, or "leaf", one for each array.
 
@@ -157,10 +159,13 @@ def scale_by_sphere_learning_rate(
     Array([-0.1, -0. ], dtype=float32)
     """
     check_rates(learning_rate, weight_decay)
-    if isinstance(learning_rate, numbers.Real):
-        limit = 1 / learning_rate if learning_rate > 0 else math.inf
+    given = (learning_rate, weight_decay)
+    if not any(callable(x) or isinstance(x, jax.core.Tracer) for x in given):
+        rate = float(as_numbers(learning_rate))
+        limit = 1 / rate if rate > 0 else math.inf
         check_range("weight_decay", weight_decay, 0.0, limit)
-    check_range("radius", radius, 0.0, open_low=True)
+    if radius is not None:
+        check_range("radius", radius, 0.0, open_low=True)
     check_choice("scope", scope, SCOPES)
 
     def init_fn(params):
@@ -178,7 +183,9 @@ def scale_by_sphere_learning_rate(
         if radius is not None:
             norm = jnp.where(first, measured, jnp.asarray(radius, dtype))
         rate = _value(learning_rate, state.count, dtype)
+        least = jnp.finfo(dtype).eps
         shrinkage = 1 - rate * _value(weight_decay, state.count, dtype)
+        shrinkage = jnp.maximum(shrinkage, least)
         # At the origin there is no direction to turn: the rate there is 0.
         sphere_rate = rate * _moments.divide(norm, flat_norm, 0) ** 2 / shrinkage
 
@@ -190,10 +197,9 @@ def scale_by_sphere_learning_rate(
         steps = _moments.map_present(scale, updates, factors)
         moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
         growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
-        flat_norm = flat_norm * shrinkage * growth
-        emitted = _moments.map_present(
-            lambda u, s: s.astype(jnp.result_type(u)), updates, steps
-        )
+        # Weights without gradient decay for ever; their rate must not overflow.
+        flat_norm = jnp.maximum(flat_norm * shrinkage * growth, least * measured)
+        emitted = _moments.cast_updates(steps, updates, params)
         count = optax.safe_increment(state.count)
         return emitted, ScaleBySphereLearningRateState(count, flat_norm)
 
@@ -230,7 +236,8 @@ def norm_of(leaves):
     """Norm of all leaves together; their squares may over- or underflow."""
     peak = _moments.greatest(map(_moments.largest_magnitude, leaves), jnp.zeros([]))
     scale = jnp.where(peak > 0, peak, 1)
-    return scale * optax.tree.norm([leaf / scale for leaf in leaves])
+    square = optax.tree.norm([leaf / scale for leaf in leaves], squared=True)
+    return scale * _moments.root(square)
 
 
 def _zeros_per_sphere(params, scope):

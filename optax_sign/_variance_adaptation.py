@@ -149,7 +149,7 @@ def scale_by_variance_adaptation(
 
         def noise_of(mean, v):
             noise = _moments.widen(v)
-            dtype = jnp.promote_types(mean.real.dtype, noise.dtype)
+            dtype = _moments.at_least_float32(mean.real, noise)
             if not keeps_nu:
                 return noise
             noise /= _moments.one_minus_power(nu_beta, count, dtype)
@@ -161,15 +161,15 @@ def scale_by_variance_adaptation(
         def base(g, m):
             return mean_of(m) if momentum else _moments.widen(g)
 
-        def adapt(g, d, m, v):
+        def adapt(d, m, v):
             mean = mean_of(m)
-            scaled = _adaptation_factor(mean, noise_of(mean, v), factor) * d
-            return scaled.astype(jnp.result_type(g))
+            return _adaptation_factor(mean, noise_of(mean, v), factor) * d
 
         bases = _moments.map_present(base, updates, mu)
         kept = direction.init(updates)
         directions, _ = direction.update(bases, kept, params, **extra_args)
-        adapted = _moments.map_present(adapt, updates, directions, mu, nu)
+        adapted = _moments.map_present(adapt, directions, mu, nu)
+        adapted = _moments.cast_updates(adapted, updates, params)
         nu = nu if keeps_nu else None
         return adapted, ScaleByVarianceAdaptationState(count, mu, nu)
 
@@ -205,5 +205,7 @@ def _adaptation_factor(mean, noise, factor):
     if factor == "magnitude":
         return certainty
     if factor == "sign":
-        return jnp.sqrt(certainty)
-    return jax.scipy.special.erf(jnp.sqrt(certainty / (2 * (1 - certainty))))
+        return _moments.root(certainty)
+    odds = certainty / (2 * jnp.where(certainty == 1, 1, 1 - certainty))
+    erf = jax.scipy.special.erf(_moments.root(odds))
+    return jnp.where(certainty == 1, 1, erf)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 
@@ -16,11 +17,15 @@ class Range(NamedTuple):
     refused: Sequence[Any]
 
 
-NOT_NEGATIVE = Range("[0, inf)", [0, 0.0, 1e3], [-1e-9, -1, math.inf, math.nan])
+# What no number is, such as what YAML reads, and concrete arrays.
+NONE = [None, "1e-3", True, np.float32(-1), np.array(-0.5), 1j]
+NOT_NEGATIVE = Range(
+    "[0, inf)", [0, 0.0, 1e3, np.float32(0.5)], [-1e-9, -1, math.inf, math.nan, *NONE]
+)
 POSITIVE = Range("(0, inf)", [1e-9, 3], [0, 0.0, -1.0, math.inf, math.nan])
-AVERAGE = Range("[0, 1)", [0, 0.0, 0.999], [-0.1, 1, 1.0, 1.5, math.nan])
-PROPER_AVERAGE = Range("(0, 1)", [1e-9, 0.999], [0, 0.0, -0.1, 1, 1.0, math.nan])
-COUNT = Range("[1, inf)", [1, 5], [0, -1, math.nan])
+AVERAGE = Range("[0, 1)", [0, 0.0, 0.999], [-0.1, 1, 1.0, 1.5, math.nan, *NONE])
+PROPER_AVERAGE = Range("(0, 1)", [1e-9, 0.999], [0, 0.0, -0.1, 1, 1.0, math.nan, *NONE])
+COUNT = Range("[1, inf)", [1, 5, np.int64(2)], [0, -1, math.nan, "5", False])
 SCOPE = Range("'leaf' or 'global'", ["leaf", "global"], ["tree", None, 1])
 SPHERES = SCOPE._replace(said="'global' or 'leaf'")
 DTYPE = Range(

@@ -3,10 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from .catalogue import ROWS, Row
-from .steps import GRADIENTS, PARAMS, assert_close, cast, extra, run
+from .steps import GRADIENTS, PARAMS, assert_close, assert_equal, cast, extra, run
 
 NARROW = ["bfloat16", "float16"]
 DTYPES = ["float32", *NARROW]
@@ -38,17 +39,59 @@ def test_a_float32_schedule_does_not_widen_updates(optimizer, name, dtype):
 
 
 @pytest.mark.parametrize("weight_decay", [0.0, 0.25])
-def test_narrow_gradients_of_wide_parameters_give_narrow_updates(
-    optimizer, weight_decay
-):
+def test_narrow_gradients_of_wide_parameters_give_wide_updates(optimizer, weight_decay):
     narrow = [cast(g, "bfloat16") for g in GRADIENTS]
     tx = optimizer.make(weight_decay=weight_decay)
     steps, state = run(optimizer, tx, gradients=narrow)
     expected, _ = run(optimizer, tx)
-    assert dtypes(steps) == dtypes(narrow)
     assert dtypes(state) == dtypes(tx.init(PARAMS))
-    # Updates of size 1 are rounded to bfloat16, by 2**-9; the gradients are exact.
-    assert_close(cast(steps, "float32"), expected, rtol=0.02, atol=0.02)
+    # The gradients are exact, and so the steps are those of float32.
+    assert_equal(steps, expected)
+
+
+PAIRS = [
+    ("float32", "bfloat16"),
+    ("float32", "float16"),
+    ("float32", "float32"),
+    ("float64", "bfloat16"),
+    ("float64", "float32"),
+    ("float64", "float64"),
+]
+
+
+@pytest.mark.parametrize(("parameter", "gradient"), PAIRS)
+def test_decay_of_twenty_thousand_steps_is_that_of_float64(
+    optimizer, parameter, gradient
+):
+    # Steps of alternating sign, which an update in the gradient's dtype would add the
+    # decay to and round it off again.
+    start = np.array([[0.1, 0.02], [-1.0, 3.0]])
+    signs = np.array([[1.0, -1.0], [-1.0, 1.0]])
+
+    def weights(parameter, gradient):
+        select = {"scale_invariant": {"w": False}}
+        tx = optimizer.make(
+            learning_rate=1e-3,
+            weight_decay=0.05,
+            **(select if "scale_invariant" in optimizer.options else {}),
+        )
+
+        def step(carry, t):
+            params, state = carry
+            g = {"w": jnp.asarray(jnp.where(t % 2, -signs, signs), gradient)}
+            more = extra(optimizer, jax.tree.map(jnp.square, g))
+            updates, state = tx.update(g, state, params, **more)
+            return (optax.apply_updates(params, updates), state), None
+
+        params = {"w": jnp.asarray(start, parameter)}
+        carry = (params, tx.init(params))
+        return jax.jit(lambda c: jax.lax.scan(step, c, jnp.arange(20_000))[0][0])(carry)
+
+    with jax.enable_x64(True):
+        found, exact = (weights(*p) for p in ((parameter, gradient), ("float64",) * 2))
+    # Each of 20,000 steps rounds float32 weights by 2**-25 of themselves: a part in a
+    # thousand if all were on one side, and as a random walk a hundredth of that.
+    np.testing.assert_allclose(found["w"], exact["w"], rtol=1e-3)
 
 
 @pytest.mark.parametrize("dtype", NARROW)
@@ -134,6 +177,22 @@ def test_one_gradient_too_large_to_square_is_forgotten(row):
         updates, state = tx.update(gradient, state, ones, **more)
     # Averages in float16 stop a few times 2**-10 away from what they approach.
     np.testing.assert_allclose(updates[0], updates[1], rtol=0.02)
+
+
+@accumulating
+def test_one_gradient_beyond_a_narrow_average_is_forgotten(row):
+    tx = row.make(**dict.fromkeys(row.accumulators[:1], "float16"))
+    params = {"w": jnp.ones([2, 2])}  # on the sphere of AdaRem-S, too
+    state = tx.init(params)
+    for size in [2e6] + 100 * [-1.0]:
+        gradient = {"w": jnp.full([2, 2], size)}
+        more = extra(row, jax.tree.map(jnp.square, gradient))
+        _, state = tx.update(gradient, state, params, **more)
+    means = [leaf for leaf in jax.tree.leaves(state) if leaf.dtype == jnp.float16]
+    assert means
+    for mean in means:
+        # An average that rounds down stops when a step is half of its last place.
+        np.testing.assert_allclose(mean, -1.0, rtol=1e-2)
 
 
 @accumulating

@@ -218,6 +218,22 @@ def test_adds_one_number_a_leaf_to_the_state_of_the_direction():
         assert floats(hyperball(inner, 0.1)) == floats(inner) + len(KERNELS)
 
 
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optax.adam(1.0),
+        optax.adam(optax.linear_schedule(0.0, 1.0, 10)),
+        optax_sign.mas(1.0),
+        optax.contrib.muon(0.1),
+    ],
+    ids=["adam", "warm-up", "mas", "muon"],
+)
+def test_a_whole_optimizer_is_refused(optimizer):
+    with pytest.raises(ValueError, match=r"^inner must emit directions, .*\.$"):
+        hyperball(optimizer, 0.1)
+    hyperball(optax.chain(optimizer, optax.scale(-1.0)), 0.1)
+
+
 def test_says_in_a_sentence_what_is_missing():
     with pytest.raises(ValueError, match=r"^inner must be an .*, got <function .*>\.$"):
         hyperball(optax.scale_by_adam, 0.1)

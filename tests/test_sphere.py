@@ -182,3 +182,39 @@ def test_nan_in_one_leaf_is_seen_on_the_sphere_of_all(radius):
     ball = project_to_sphere(radius)
     updates, _ = ball.update(bad, ball.init(PAIR), PAIR)
     assert np.isnan(updates["a"]).all()
+
+
+@pytest.mark.parametrize("scope", ["global", "leaf"])
+@pytest.mark.parametrize("decay", [2.0, 3.0])
+def test_a_decay_of_all_leaves_the_gradient_as_the_direction(scope, decay):
+    # As a schedule, as numbers of this size are refused.
+    tx = scale_by_sphere_learning_rate(lambda step: 0.5, decay, scope=scope)
+    params = {"w": jnp.array([[3.0, 4.0]])}
+    gradient = {"w": jnp.array([[8.0, -6.0]])}
+    state = tx.init(params)
+    for _ in range(3):
+        updates, state = tx.update(gradient, state, params)
+        moved = optax.apply_updates(params, updates)["w"]
+        cosine = jnp.vdot(moved, -gradient["w"]) / jnp.linalg.norm(moved) / 10
+        assert cosine == pytest.approx(1, abs=1e-6)  # a few roundings of float32
+
+
+def test_weights_without_gradient_stay_and_then_move():
+    # In flat space they would have decayed to 1e-96 of their norm.
+    tx = optax.chain(
+        scale_by_sphere_learning_rate(0.1, 0.5), optax_sign.project_to_sphere()
+    )
+    params = {"w": jnp.array([3.0, 4.0])}
+    still = jax.tree.map(jnp.zeros_like, params)
+
+    def step(carry, gradient):
+        params, state = carry
+        updates, state = tx.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), None
+
+    carry = (params, tx.init(params))
+    zeros = jax.tree.map(lambda z: jnp.zeros((4000, *z.shape)), still)
+    carry, _ = jax.lax.scan(step, carry, zeros)
+    np.testing.assert_allclose(carry[0]["w"], params["w"], rtol=1e-3)
+    (moved, _), _ = step(carry, {"w": jnp.array([4.0, -3.0])})
+    np.testing.assert_allclose(moved["w"], [-4.0, 3.0], rtol=1e-5)

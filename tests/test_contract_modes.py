@@ -1,0 +1,50 @@
+"""Every optimizer and link under the strict modes of JAX, in each dtype."""
+
+import contextlib
+
+import jax
+import numpy as np
+import pytest
+
+import optax_sign
+from optax_sign.nnx import value_and_grad_and_variance
+
+from .layer_cases import losses_of, make
+from .steps import GRADIENTS, PARAMS, VARIANCES, assert_close, cast, run
+
+
+@contextlib.contextmanager
+def strict():
+    """All at once: the error tells which."""
+    with (
+        jax.numpy_dtype_promotion("strict"),
+        jax.numpy_rank_promotion("raise"),
+        jax.debug_nans(True),
+        jax.debug_infs(True),
+        jax.checking_leaks(),
+    ):
+        yield
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+def test_steps_are_those_of_the_usual_mode(row, dtype):
+    tx = row.make(**({"weight_decay": 0.25} if row.decays else {}))
+    trees = (
+        cast(PARAMS, dtype),
+        *([cast(tree, dtype) for tree in some] for some in (GRADIENTS, VARIANCES)),
+    )
+    expected, _ = run(row, tx, *trees)
+    with strict():
+        steps, _ = run(row, tx, *trees)
+    assert_close(steps, expected)
+
+
+def test_variances_are_those_of_the_usual_mode():
+    x, w = np.ones((4, 3), np.float32), np.ones(3, np.float32)
+    generic = optax_sign.value_and_grad_and_variance(lambda w, x: ((w * x) ** 2).sum())
+    model, batch = make("mlp", np.float32)
+    layered = value_and_grad_and_variance(losses_of)
+    expected = generic(w, x), layered(model, *batch)[1:]
+    with strict():
+        found = generic(w, x), layered(model, *batch)[1:]
+    assert_close(found, expected)
