@@ -1,5 +1,6 @@
 """AdaRem's resilience: trust a gradient more where it agrees with the past."""
 
+import numbers
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +20,7 @@ class ScaleByResilienceState(NamedTuple):
 
     count: ArrayLike  # shape (), int32: updates so far
     mu: Any  # like the parameters, mu_dtype: average of the past gradients
+    largest: jax.Array  # max |mu| of each leaf, shape (leaves,), or of all, shape ()
 
 
 def scale_by_resilience(
@@ -55,7 +57,12 @@ def scale_by_resilience(
     sign was, and the update, in [-2, 2], is a sign no more; a sign after this link
     undoes it. A float16 gradient beyond half of its range may be doubled to infinity.
 
-    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
+    For a number ``beta`` from 1/2 on and an average no narrower than the gradient or
+    float32, the state is updated in place: :math:`\beta m_t` is taken back from
+    :math:`m_{t+1}`. With :math:`r = (1-\beta) |g_t| / (\beta \max |m_t|)` this moves
+    :math:`b_t` by :math:`2 (1 + r)` epsilons; to 0 where no digit would be left.
+
+    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), a number a leaf.
 
     Args:
       beta: decay of the average, in [0, 1).
@@ -101,33 +108,46 @@ def scale_by_resilience(
     check_choice("scope", scope, SCOPES)
     check_range("eps", eps, 0.0)
     check_float_dtype("mu_dtype", mu_dtype)
+    # XLA copies an average of which the old value is read beside the new one.
+    can_take_back = isinstance(beta, numbers.Real) and beta >= 0.5
 
     def init_fn(params):
         mu = _moments.zeros_like(params, mu_dtype)
-        return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu)
+        return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu, _largest(mu, scope))
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
-        largest = jax.tree.map(_moments.largest_magnitude, state.mu)
-        if scope == "global":
-            start = jnp.zeros([], jnp.float32)
-            overall = _moments.greatest(jax.tree.leaves(largest), start)
-            largest = jax.tree.map(lambda _: overall, largest)
+        mu = _moments.update_ema(updates, state.mu, beta)
+        peaks = _moments.per_leaf(state.largest, state.mu, scope)
 
-        def leaf(g, m, peak):
-            gradient, mean = _moments.widen(g), _moments.widen(m)
-            dtype = _moments.at_least_float32(gradient.real, mean.real, peak)
+        def leaf(g, past, new, peak):
+            gradient, mean, weight = _moments.widen(g), _moments.widen(past), 1
+            dtype = _moments.at_least_float32(gradient.real, mean.real)
+            if can_take_back and _moments.at_least_float32(g, past) == new.dtype:
+                weight, share = beta, (1 - beta) * gradient
+                # So large that the sum has no digit of the past: it may be infinite.
+                hidden = jnp.finfo(dtype).eps * jnp.abs(share) >= beta * peak
+                mean = jnp.where(hidden, 0, new - share)
             faded = jnp.asarray(state.count // decay_every, dtype)
             fading = jnp.power(jnp.asarray(decay, dtype), faded)
-            agreement = _agreement(gradient, mean, peak.astype(dtype), eps)
+            largest = (weight * peak).astype(dtype)
+            agreement = _agreement(gradient, mean, largest, weight * eps)
             return (1 + fading * agreement) * gradient
 
-        scaled = _moments.map_present(leaf, updates, state.mu, largest)
+        scaled = _moments.map_present(leaf, updates, state.mu, mu, peaks)
         scaled = _moments.cast_updates(scaled, updates, params)
-        mu = _moments.update_ema(updates, state.mu, beta)
-        return scaled, ScaleByResilienceState(optax.safe_increment(state.count), mu)
+        count = optax.safe_increment(state.count)
+        return scaled, ScaleByResilienceState(count, mu, _largest(mu, scope))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _largest(mu, scope):
+    """The greatest magnitude in each leaf, shape (leaves,), or in all, shape ()."""
+    each = [_moments.largest_magnitude(m) for m in jax.tree.leaves(mu)]
+    if scope == "global":
+        return _moments.greatest(each, jnp.zeros([], jnp.float32))
+    return jnp.stack(each) if each else jnp.zeros([0])
 
 
 def _agreement(gradient, mean, largest, eps):
@@ -165,7 +185,7 @@ def adarem(
     ``scope`` and ``eps``. The paper takes the rates of SGD with momentum; on a small
     ResNet the best one was that of plain SGD, three times as large.
 
-    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
+    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), a number a leaf.
 
     Args:
       learning_rate: step size, a number or a schedule over the step.

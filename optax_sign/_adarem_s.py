@@ -42,8 +42,8 @@ def adarem_s(
     ``weight_decay``, and :math:`R` = ``radius``. The other leaves get
     :func:`adarem` with the same arguments.
 
-    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), and two
-    numbers a sphere.
+    State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), two numbers a
+    sphere, and those of :func:`scale_by_resilience`.
 
     Args:
       learning_rate: step size in flat space, a number or a schedule over the step.

@@ -72,6 +72,13 @@ def cast_updates(new: Any, updates: Any, params: Any = None) -> Any:
     return map_present(leaf, new, *rest)
 
 
+def per_leaf(values: jax.Array, tree: Any, scope: str) -> Any:
+    """The number of its scope for each leaf of ``tree``, as a tree."""
+    leaves, structure = jax.tree.flatten(tree)
+    each = [values if scope == "global" else values[i] for i in range(len(leaves))]
+    return jax.tree.unflatten(structure, each)
+
+
 def divide(value: ArrayLike, by: jax.Array, otherwise: ArrayLike) -> jax.Array:
     """``value / by``, and ``otherwise`` where ``by`` is 0: safe in derivatives, too."""
     return jnp.where(by != 0, value / jnp.where(by != 0, by, 1), otherwise)

@@ -98,7 +98,7 @@ def project_to_sphere(
             bent = factor.astype(point.real.dtype) * point
             return bent - jnp.asarray(parameter, bent.dtype)
 
-        factors = _per_leaf(ratio, params, scope)
+        factors = _moments.per_leaf(ratio, params, scope)
         bent = _moments.map_present(leaf, updates, moved, params, factors)
         updates = _moments.cast_updates(bent, updates, params)
         return updates, ProjectToSphereState(optax.safe_increment(state.count), target)
@@ -193,7 +193,7 @@ def scale_by_sphere_learning_rate(
             wide = _moments.widen(update)
             return -factor.astype(wide.real.dtype) * wide
 
-        factors = _per_leaf(sphere_rate, params, scope)
+        factors = _moments.per_leaf(sphere_rate, params, scope)
         steps = _moments.map_present(scale, updates, factors)
         moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
         growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
@@ -247,10 +247,3 @@ def _zeros_per_sphere(params, scope):
     rules do not take these numbers for parameters.
     """
     return _norms(_moments.zeros_like(params, None), scope)
-
-
-def _per_leaf(values, params, scope):
-    """The number of its sphere for each leaf of ``params``, as a tree."""
-    leaves, structure = jax.tree.flatten(params)
-    each = [values if scope == "global" else values[i] for i in range(len(leaves))]
-    return jax.tree.unflatten(structure, each)

@@ -206,6 +206,7 @@ def _adaptation_factor(mean, noise, factor):
         return certainty
     if factor == "sign":
         return _moments.root(certainty)
-    odds = certainty / (2 * jnp.where(certainty == 1, 1, 1 - certainty))
-    erf = jax.scipy.special.erf(_moments.root(odds))
-    return jnp.where(certainty == 1, 1, erf)
+    # Less than any doubt but none, and enough for an erf of 1.
+    least = jnp.finfo(certainty.dtype).eps / 4
+    odds = certainty / (2 * jnp.maximum(1 - certainty, least))
+    return jax.scipy.special.erf(_moments.root(odds))

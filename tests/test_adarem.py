@@ -2,6 +2,7 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -168,3 +169,61 @@ def test_averages_agree_with_their_past_more_often_than_gradients():
     # In the mean of 5e4 entries, each below 1, chance is below 5e-3 (one sigma).
     assert abs(np.mean(plain / white - 1)) < 0.02
     assert np.mean(scaled / adams - 1) > 0.1
+
+
+@pytest.mark.parametrize("mu_dtype", [None, "bfloat16"])
+def test_keeps_the_largest_average_that_it_stored(mu_dtype):
+    gradients = noise(np.float32)
+    for scope in ("leaf", "global"):
+        link = scale_by_resilience(scope=scope, mu_dtype=mu_dtype)
+        _, states = scan(link, gradients)
+        sizes = [
+            np.abs(np.float32(m)).reshape(STEPS, -1).max(axis=1)
+            for m in states.mu.values()
+        ]
+        expected = np.stack(sizes, -1) if scope == "leaf" else np.maximum(*sizes)
+        np.testing.assert_array_equal(states.largest, expected)
+
+
+# Each entry meets another outlier at the last step.
+OUTLIERS = np.geomspace(1, 1e30, 31)
+
+
+def last_factors(dtype, beta, **options):
+    """At outliers, a and 1 + b of the average stored before, and |g| / max|m|."""
+    gradients = np.random.default_rng(2).normal(size=(STEPS, len(OUTLIERS)))
+    gradients[-1] *= OUTLIERS
+    gradients = gradients.astype(dtype)
+    link = scale_by_resilience(beta, decay=1.0, **options)
+    updates, states = scan(link, gradients)
+    mean, last = np.float64(states.mu[-2]), np.float64(gradients[-1])
+    peak = np.abs(mean).max()
+    expected = 1 + np.sign(last) * mean / peak
+    return np.float64(updates[-1]) / last, expected, np.abs(last) / peak
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [0.5, 0.9, 0.999])
+def test_an_outlier_costs_digits_of_its_own_factor(beta, dtype):
+    with jax.enable_x64(True):
+        factors, expected, excess = last_factors(dtype, beta)
+    # Rounded are the new average, the gradient's share in it, and their difference.
+    room = 2 * np.finfo(dtype).eps * (1 + (1 - beta) / beta * excess)
+    assert np.all(np.abs(factors - expected) <= np.minimum(room, 1 + 1e-6))
+
+
+@pytest.mark.parametrize(
+    ("beta", "mu_dtype"),
+    [(0.0, None), (0.25, None), (jnp.float32(0.9), None), (0.9, "bfloat16")],
+    ids=["none", "short", "unknown", "narrow"],
+)
+def test_other_averages_are_kept_for_the_step(beta, mu_dtype):
+    factors, expected, _ = last_factors(np.float32, beta, mu_dtype=mu_dtype)
+    np.testing.assert_allclose(factors, expected, rtol=0, atol=4e-7)
+
+
+def test_an_infinite_gradient_gives_an_infinite_update():
+    gradients = np.ones((3, 2), np.float32)
+    gradients[-1] = [-np.inf, 1]
+    updates, _ = scan(scale_by_resilience(decay=0.5), gradients)
+    np.testing.assert_array_equal(updates[-1], [-np.inf, 1.25])

@@ -21,7 +21,6 @@ def strict():
         jax.numpy_rank_promotion("raise"),
         jax.debug_nans(True),
         jax.debug_infs(True),
-        jax.checking_leaks(),
     ):
         yield
 
