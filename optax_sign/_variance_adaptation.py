@@ -206,7 +206,7 @@ def _adaptation_factor(mean, noise, factor):
         return certainty
     if factor == "sign":
         return _moments.root(certainty)
-    # Less than any doubt but none, and enough for an erf of 1.
-    least = jnp.finfo(certainty.dtype).eps / 4
-    odds = certainty / (2 * jnp.maximum(1 - certainty, least))
-    return jax.scipy.special.erf(_moments.root(odds))
+    # Bounds where erf is 1, and 1e-19 instead of 0, so that there are derivatives.
+    limits = jnp.finfo(certainty.dtype)
+    odds = certainty / (2 * jnp.maximum(1 - certainty, limits.eps / 4))
+    return jax.scipy.special.erf(jnp.sqrt(jnp.maximum(odds, limits.tiny)))
