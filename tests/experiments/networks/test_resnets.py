@@ -130,9 +130,10 @@ def test_adarem_s_keeps_the_norm_of_the_convolutions_and_moves_all():
         jax.tree.leaves(start.params), jax.tree.leaves(state.params), strict=True
     ):
         assert (before != after).any()
-    # One average a weight, two numbers of the sphere and counts.
-    size = sum(leaf.size for leaf in jax.tree.leaves(start.params))
-    assert 4 * size + 8 < made.state_bytes < 4 * size + 64
+    # One average a weight, its maximum a leaf, two numbers of the sphere, and counts.
+    leaves = jax.tree.leaves(start.params)
+    least = 4 * sum(leaf.size for leaf in leaves) + 4 * len(leaves)
+    assert least + 8 < made.state_bytes < least + 64
 
 
 def text(streams=50, length=100):
