@@ -14,8 +14,8 @@ test: lint chromium  ## Everything that must pass.
 test-fast: lint  ## For every day: all but the tests marked as slow.
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-# The site and the kept programs say nothing of the floors, nor does in-place memory of
-# their compiler.
+# The site and the kept programs say nothing of the floors; what is made in place is up to
+# the compiler, and held for the pinned one.
 OLDEST := optax_sign $(filter-out tests/test_docs.py tests/test_kept_programs.py, \
   $(wildcard tests/test_*.py))
 FLOORS := import re, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \

@@ -37,8 +37,8 @@ def hyperball(
     Args:
       inner: a link that emits directions, without learning rate and minus sign:
         ``optax.scale_by_adam()``, ``optax.contrib.scale_by_muon(...)``,
-        :func:`scale_by_resilience`. A whole optimizer needs its sign back:
-        ``optax.chain(mas(1.0), optax.scale(-1.0))``.
+        :func:`scale_by_resilience`. A whole optimizer is refused without its sign:
+        ``optax.chain(mas(1.0), optax.scale(-1.0))`` is what to give.
       learning_rate: length of a step relative to :math:`R`, not negative, a number or
         a schedule over the step.
 
@@ -46,7 +46,8 @@ def hyperball(
       The optimizer.
 
     Raises:
-      ValueError: an argument is out of range, or ``update`` gets no parameters.
+      ValueError: an argument is out of range, ``update`` gets no parameters, or
+        ``init`` finds that ``inner`` goes against the gradient.
 
     Source: Hyperball optimization (arXiv 2606.16899).
 
@@ -67,14 +68,20 @@ def hyperball(
     Array(5., dtype=float32)
     """
     check_link("inner", inner)
-    _check_direction(inner)
     # optax.scale_by_trust_ratio does for well-scaled float32 leaves only. It squares in
     # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
     # a direction too small to square stays as it is, and bfloat16 is coarse. It also
     # fails where a parameter has no gradient (None).
     rescale = optax.stateless(_as_long_as_the_parameters)
     steps = chain_with_decay(learning_rate, 0.0, None, inner, rescale)
-    return optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
+    chain = optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
+
+    def init_fn(params):
+        # Not above, which inject_hyperparams calls in every step.
+        _check_direction(inner)
+        return chain.init(params)
+
+    return optax.GradientTransformationExtraArgs(init_fn, chain.update)
 
 
 def _check_direction(inner):

@@ -54,8 +54,8 @@ def scale_by_variance_adaptation(
     :math:`\gamma_t \odot d(g_t)`, where :math:`d` = ``direction``. No learning
     rate and no minus sign: chain ``optax.scale_by_learning_rate`` after it. Where
     :math:`m_t = v_t = 0`, and where the square of a gradient over- or underflows (in
-    float32 beyond 1e19 or below 1e-19), the factor is 0. It lies in [0, 1], and
-    without mini-batch variances the first one is 1.
+    float32 beyond 1e19 or below 1e-19), the factor is 0, or 1e-19 for "erf". It lies
+    in [0, 1], and without mini-batch variances the first one is 1.
 
     With ``variance="mini_batch"``, each call gets the variance :math:`\hat s_t` of
     its mini-batch mean as ``update(..., variance=tree)``; see

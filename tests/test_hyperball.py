@@ -230,8 +230,8 @@ def test_adds_one_number_a_leaf_to_the_state_of_the_direction():
 )
 def test_a_whole_optimizer_is_refused(optimizer):
     with pytest.raises(ValueError, match=r"^inner must emit directions, .*\.$"):
-        hyperball(optimizer, 0.1)
-    hyperball(optax.chain(optimizer, optax.scale(-1.0)), 0.1)
+        hyperball(optimizer, 0.1).init(KERNELS)
+    hyperball(optax.chain(optimizer, optax.scale(-1.0)), 0.1).init(KERNELS)
 
 
 def test_says_in_a_sentence_what_is_missing():
