@@ -159,6 +159,10 @@ def mas(
     every step, the rate is mostly below Adam's: where both were searched, from a tenth
     of it to all of it.
 
+    With bfloat16 weights steps of the default rate vanish on all beyond 1/16, which
+    :func:`vanishing_steps` tells and :func:`keep_master_copy` or
+    :func:`apply_updates_stochastically` mends.
+
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), half of
     Adam's.
 

@@ -17,7 +17,14 @@ import optax
 import optax_sign
 
 from .ranges import PROPER_AVERAGE, SIGNS, SPHERE_RATES, SPHERES, Range
-from .reference import oscillation, resilience, sign_family, sphere, variance_adaptation
+from .reference import (
+    oscillation,
+    resilience,
+    rounding,
+    sign_family,
+    sphere,
+    variance_adaptation,
+)
 
 
 def matrices(params: Any) -> Any:
@@ -43,6 +50,7 @@ class Row:
     needs_params: bool = False  # even where nothing decays
     needs_variance: bool = False  # update(..., variance=tree)
     takes_sign: bool = False  # so it magnifies the rounding of a cancelled average
+    wide_updates: bool = False  # those of narrow parameters are float32
     couples: bool = False  # a reduction joins the leaves: parts differ from the whole
     accumulators: tuple[str, ...] = ()  # arguments that set a dtype of the state
     state_bytes: tuple[int, int] = (0, 0)  # per float32 and per bfloat16 parameter
@@ -67,6 +75,7 @@ RATE = {"learning_rate": 0.125}
 MOMENTUM = {**RATE, "beta": 0.75}
 MINI_BATCH = {**MOMENTUM, "variance": "mini_batch"}
 RESILIENCE = {"beta": 0.75, "decay": 0.5}
+WRAPPED = {**RATE, "beta": 0.5}
 GLOBAL_RESILIENCE = {**RESILIENCE, "decay_every": 2, "scope": "global", "eps": 0.25}
 
 ONE_ACCUMULATOR = {"accumulators": ("mu_dtype",), "state_bytes": (4, 2)}
@@ -114,7 +123,13 @@ OPTIMIZERS = [
         takes_sign=True,
         **ONE_ACCUMULATOR,
     ),
-    _row(optax_sign.mas, sign_family.mas, MOMENTUM, takes_sign=True, **ONE_ACCUMULATOR),
+    _row(
+        optax_sign.mas,
+        sign_family.mas,
+        MOMENTUM,
+        takes_sign=True,
+        **ONE_ACCUMULATOR,
+    ),
     _variance_adapted(optax_sign.svag, MOMENTUM),
     # The variance of the gradient is the one that is given: nothing to average.
     _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch", **ONE_ACCUMULATOR),
@@ -256,6 +271,16 @@ LINKS = [
         {},
         link=True,
         state_bytes=(8, 8),
+    ),
+    _row(
+        optax_sign.keep_master_copy,
+        rounding.keep_master_copy,  # of given updates: those of `optimizer` here
+        {"optimizer": optax_sign.mas(**WRAPPED)},
+        link=True,
+        needs_params=True,
+        takes_sign=True,
+        wide_updates=True,
+        state_bytes=(4, 8),  # of `optimizer`, and of the copy
     ),
 ]
 
