@@ -27,6 +27,7 @@ from optax_sign._variance_adaptation import (
     ScaleByVarianceAdaptationState,
     scale_by_variance_adaptation,
 )
+from optax_sign._zero_gradients import skip_zero_gradients
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "scale_by_sphere_learning_rate",
     "scale_by_variance_adaptation",
     "scale_invariant_mask",
+    "skip_zero_gradients",
     "ssd",
     "svag",
     "theory",

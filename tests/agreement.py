@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import optax
 
-from .catalogue import RESILIENCE, WRAPPED
+from .catalogue import RATE, RESILIENCE, WRAPPED
 from .reference import (
     moments,
     oscillation,
@@ -93,6 +93,13 @@ def around_mas(start, gradients, *, optimizer):
     return rounding.keep_master_copy(start, updates)
 
 
+def around_ssd(start, gradients, *, optimizer):
+    """The `optimizer` of its row, but for zero gradients."""
+    del optimizer
+    updates = sign_family.ssd(start, gradients, **RATE)
+    return rounding.skip_zero_gradients(updates, gradients)
+
+
 # The updates of a link whose transcription gives something a little different.
 UPDATES_OF_LINKS = {
     variance_adaptation.factors: directed_factors,
@@ -101,6 +108,7 @@ UPDATES_OF_LINKS = {
     ),
     sphere.hyperball: around_resilience,
     rounding.keep_master_copy: around_mas,
+    rounding.skip_zero_gradients: around_ssd,
     oscillation.path_length: lambda start, gradients: gradients,
 }
 

@@ -282,6 +282,13 @@ LINKS = [
         wide_updates=True,
         state_bytes=(4, 8),  # of `optimizer`, and of the copy
     ),
+    _row(
+        optax_sign.skip_zero_gradients,
+        rounding.skip_zero_gradients,  # of given updates, too
+        {"optimizer": optax_sign.ssd(**RATE)},
+        link=True,
+        takes_sign=True,
+    ),
 ]
 
 ROWS = [*OPTIMIZERS, *LINKS]

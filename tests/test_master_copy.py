@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from optax_sign import keep_master_copy, mas
+from optax_sign import keep_master_copy, mas, skip_zero_gradients
 
 from .reference import rounding, sign_family
 
@@ -183,11 +183,12 @@ def test_strict_promotion_changes_nothing():
     jax.tree.map(np.testing.assert_array_equal, found, expected)
 
 
-def test_wraps_what_wants_more_arguments():
+@pytest.mark.parametrize("wrap", [keep_master_copy, skip_zero_gradients])
+def test_wraps_what_wants_more_arguments(wrap):
     def update(updates, state, params, *, factor):
         return jax.tree.map(lambda u: factor * u, updates), state
 
     inner = optax.GradientTransformationExtraArgs(lambda params: (), update)
-    tx, params = keep_master_copy(inner), jnp.ones(2)
+    tx, params = wrap(inner), jnp.ones(2)
     updates, _ = tx.update(params, tx.init(params), params, factor=3.0)
     np.testing.assert_array_equal(updates, 3 * params)

@@ -1,4 +1,4 @@
-"""Parameters on the grid of a narrow dtype."""
+"""Parameters on the grid of a narrow dtype, and updates that are left out."""
 
 import math
 
@@ -62,3 +62,11 @@ def keep_master_copy(
         result.append([a - b for a, b in zip(after, thetas, strict=True)])
         thetas = after
     return result
+
+
+def skip_zero_gradients(updates: Steps, gradients: Steps) -> Steps:
+    """Δθ_t = u_t where g_t ≠ 0, and 0 elsewhere, for given updates u_t."""
+    return [
+        [np.asarray(np.where(g != 0, u, 0.0)) for u, g in zip(*pair, strict=True)]
+        for pair in zip(updates, gradients, strict=True)
+    ]
