@@ -54,6 +54,10 @@ class Row:
     couples: bool = False  # a reduction joins the leaves: parts differ from the whole
     accumulators: tuple[str, ...] = ()  # arguments that set a dtype of the state
     state_bytes: tuple[int, int] = (0, 0)  # per float32 and per bfloat16 parameter
+    # Which later updates one bad gradient spoils: those of the "weight", the "leaf",
+    # the "matrices", "all" leaves, or none.
+    after_nan: str = "weight"
+    after_infinity: str = "weight"
 
     @property
     def public_name(self) -> str:
@@ -79,6 +83,7 @@ WRAPPED = {**RATE, "beta": 0.5}
 GLOBAL_RESILIENCE = {**RESILIENCE, "decay_every": 2, "scope": "global", "eps": 0.25}
 
 ONE_ACCUMULATOR = {"accumulators": ("mu_dtype",), "state_bytes": (4, 2)}
+FORGETFUL = {"after_nan": "", "after_infinity": ""}
 TWO_ACCUMULATORS = {"accumulators": ("mu_dtype", "nu_dtype"), "state_bytes": (8, 4)}
 
 
@@ -114,13 +119,14 @@ def _factor(options, special="", **expected):
 
 
 OPTIMIZERS = [
-    _row(optax_sign.ssd, sign_family.ssd, RATE, takes_sign=True),
+    _row(optax_sign.ssd, sign_family.ssd, RATE, takes_sign=True, **FORGETFUL),
     _row(optax_sign.m_sgd, sign_family.m_sgd, MOMENTUM, **ONE_ACCUMULATOR),
     _row(
         optax_sign.m_ssd,
         sign_family.m_ssd,
         MOMENTUM,
         takes_sign=True,
+        after_infinity="",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -128,6 +134,7 @@ OPTIMIZERS = [
         sign_family.mas,
         MOMENTUM,
         takes_sign=True,
+        after_infinity="",
         **ONE_ACCUMULATOR,
     ),
     _variance_adapted(optax_sign.svag, MOMENTUM),
@@ -164,6 +171,7 @@ OPTIMIZERS = [
         optax_sign.adarem,
         resilience.adarem,
         {**RATE, **RESILIENCE},
+        after_nan="leaf",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -172,6 +180,7 @@ OPTIMIZERS = [
         {**RATE, **GLOBAL_RESILIENCE},
         "global",
         couples=True,
+        after_nan="all",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -181,6 +190,8 @@ OPTIMIZERS = [
         ranges=SPHERE_RATES,
         needs_params=True,
         couples=True,
+        after_nan="matrices",
+        after_infinity="matrices",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -196,6 +207,8 @@ OPTIMIZERS = [
         "leaf",
         needs_params=True,
         couples=True,
+        after_nan="matrices",  # by the maximum of all
+        after_infinity="leaf",
         **ONE_ACCUMULATOR,
     ),
 ]
@@ -212,6 +225,7 @@ LINKS = [
         resilience.resilient_gradients,
         RESILIENCE,
         link=True,
+        after_nan="leaf",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -221,6 +235,7 @@ LINKS = [
         "global",
         link=True,
         couples=True,
+        after_nan="all",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -231,6 +246,7 @@ LINKS = [
         link=True,
         needs_params=True,
         couples=True,
+        **FORGETFUL,
     ),
     _row(
         optax_sign.project_to_sphere,
@@ -239,6 +255,7 @@ LINKS = [
         "leaf",
         link=True,
         needs_params=True,
+        **FORGETFUL,
     ),
     _row(
         optax_sign.scale_by_sphere_learning_rate,
@@ -248,6 +265,8 @@ LINKS = [
         link=True,
         needs_params=True,
         couples=True,
+        after_nan="all",
+        after_infinity="all",
     ),
     _row(
         optax_sign.scale_by_sphere_learning_rate,
@@ -256,6 +275,8 @@ LINKS = [
         "leaf",
         link=True,
         needs_params=True,
+        after_nan="leaf",
+        after_infinity="leaf",
     ),
     _row(
         optax_sign.hyperball,
@@ -263,6 +284,8 @@ LINKS = [
         {**RATE, "inner": optax_sign.scale_by_resilience(**RESILIENCE)},
         link=True,
         needs_params=True,
+        after_nan="leaf",
+        after_infinity="leaf",
         state_bytes=(4, 2),  # of `inner`
     ),
     _row(
@@ -271,6 +294,7 @@ LINKS = [
         {},
         link=True,
         state_bytes=(8, 8),
+        **FORGETFUL,
     ),
     _row(
         optax_sign.keep_master_copy,
@@ -280,6 +304,7 @@ LINKS = [
         needs_params=True,
         takes_sign=True,
         wide_updates=True,
+        after_infinity="",
         state_bytes=(4, 8),  # of `optimizer`, and of the copy
     ),
     _row(
@@ -288,6 +313,7 @@ LINKS = [
         {"optimizer": optax_sign.ssd(**RATE)},
         link=True,
         takes_sign=True,
+        **FORGETFUL,
     ),
 ]
 
