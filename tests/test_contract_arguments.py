@@ -12,7 +12,7 @@ import pytest
 import optax_sign
 
 from .catalogue import ROWS
-from .ranges import COUNT, RANGES, Range
+from .ranges import COUNT, RANGES, WHOLE, Range
 from .steps import GRADIENTS, PARAMS, VARIANCES, extra
 
 FACTORIES = {row.public_name: row for row in ROWS}
@@ -32,6 +32,11 @@ DECLARED = {
     **{name: of_rows(name) for name in FACTORIES},
     "oscillation": {"state": None},
     "value_and_grad_and_variance": {"loss_fn": None, "chunk_size": COUNT},
+    "apply_updates_stochastically": {
+        **dict.fromkeys(["params", "updates"]),
+        **dict.fromkeys(["step", "seed"], WHOLE),
+    },
+    "vanishing_steps": dict.fromkeys(["params", "updates"]),
     "scale_invariant_mask": {
         **dict.fromkeys(["loss_fn", "params", "args", "key"]),
         "samples": COUNT,
@@ -50,6 +55,11 @@ def call(name, **changes):
     """Call a public function with valid arguments but for the changes."""
     if name in FACTORIES:
         return FACTORIES[name].make(**changes)
+    if name == "apply_updates_stochastically":
+        one = jnp.ones(1)
+        return optax_sign.apply_updates_stochastically(
+            one, one, **{"step": 0, **changes}
+        )
     if name == "value_and_grad_and_variance":
         return optax_sign.value_and_grad_and_variance(jnp.vdot, **changes)
     return optax_sign.scale_invariant_mask(lambda w: w, jnp.ones(()), **changes)
@@ -126,6 +136,7 @@ def test_an_array_is_checked_like_the_number_it_holds():
     [
         ("value_and_grad_and_variance", "chunk_size"),
         ("scale_invariant_mask", "samples"),
+        ("apply_updates_stochastically", "step"),
     ],
 )
 def test_what_is_counted_is_whole(name, argument):
