@@ -22,11 +22,12 @@ def floating(tree: Any) -> Any:
 
 
 def trainable(params: Any) -> Any:
-    """``params`` where JAX can differentiate by all of them, else :func:`floating`."""
+    """``params`` if JAX can differentiate by all leaves or none, else the floating."""
     leaves = jax.tree.leaves(params)
     if all(isinstance(leaf, float | complex) or is_floating(leaf) for leaf in leaves):
         return params
-    return floating(params)
+    arrays = floating(params)
+    return arrays if jax.tree.leaves(arrays) else params
 
 
 def fill(tree: Any, rest: Any) -> Any:

@@ -82,6 +82,12 @@ def test_equinox_variance_of_a_whole_model():
     assert float(loss) > 0 and all(jnp.all(v >= 0) for v in jax.tree.leaves(variance))
 
 
+def test_whole_numbers_alone_have_no_gradient():
+    f = optax_sign.value_and_grad_and_variance(lambda w, x: jnp.sum(w * x))
+    with pytest.raises(TypeError, match="real- or complex-valued"):
+        f(jnp.arange(2), INPUTS)
+
+
 class BatchNormalised(nnx.Module):
     """With statistics and random numbers, which a pass writes into."""
 
