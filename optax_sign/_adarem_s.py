@@ -1,12 +1,14 @@
 """AdaRem-S: AdaRem with the scale-invariant weights on a sphere."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
+from optax_sign import _trees
 from optax_sign._adarem import scale_by_resilience
 from optax_sign._chain import chain_with_decay
 from optax_sign._checks import check_choice
@@ -53,8 +55,8 @@ def adarem_s(
       learning_rate: step size in flat space, a number or a schedule over the step.
       scale_invariant: tree of bools: the weights that a normalisation layer
         follows, as :func:`scale_invariant_mask` finds them. Or a function from the
-        parameters to one; it gets gradients and tracers too, so it may look at names
-        and shapes only.
+        parameters to one; it gets tracers too, so it may look at names and shapes
+        only.
       beta: decay of the average, in [0, 1).
       decay: base of the factor that fades the scaling out, in [0, 1].
       decay_every: steps between two multiplications by ``decay``.
@@ -101,9 +103,17 @@ def adarem_s(
     )
     flat = chain_with_decay(learning_rate, weight_decay, mask, resilience)  # adarem
 
+    partition = partial(optax.partition, {"sphere": on_sphere, "flat": flat})
+
     def label(params):
-        found = callable(scale_invariant)
-        selected = scale_invariant(params) if found else scale_invariant
+        selected = _trees.flags("scale_invariant", scale_invariant, params)
         return jax.tree.map(lambda s: "sphere" if s else "flat", selected)
 
-    return optax.partition({"sphere": on_sphere, "flat": flat}, label)
+    def update_fn(updates, state, params=None, **extra_args):
+        params = _trees.trained(params, updates)
+        # Not of gradients, which may lack a parameter (None).
+        labels = label(updates if params is None else params)
+        parts = partition(lambda _: labels)
+        return parts.update(updates, state, params, **extra_args)
+
+    return optax.GradientTransformationExtraArgs(partition(label).init, update_fn)

@@ -5,7 +5,7 @@ from typing import Any
 
 import optax
 
-from optax_sign import _moments
+from optax_sign import _moments, _trees
 from optax_sign._checks import check_rates
 
 
@@ -21,7 +21,12 @@ def chain_with_decay(
     those of the decay and the rate.
     """
     check_rates(learning_rate, weight_decay)
-    decay = optax.add_decayed_weights(weight_decay, mask)
+
+    def decays(tree):
+        return _trees.flags("mask", mask, tree)
+
+    selected = None if mask is None else decays
+    decay = optax.add_decayed_weights(weight_decay, selected)
     if isinstance(weight_decay, numbers.Real) and weight_decay == 0:
         # optax's decay link asks for the parameters even when there is none.
         decay = optax.identity()
@@ -37,6 +42,7 @@ def chain_with_decay(
     chain = optax.chain(*links, decayed, optax.scale_by_learning_rate(learning_rate))
 
     def update_fn(updates, state, params=None, **extra_args):
+        params = _trees.trained(params, updates)
         new, state = chain.update(updates, state, params, **extra_args)
         return _moments.cast_updates(new, updates, params), state
 

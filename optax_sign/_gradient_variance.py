@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from optax_sign import _moments
+from optax_sign import _moments, _trees
 from optax_sign._checks import check_batch_size, check_count
 
 
@@ -34,7 +34,8 @@ def value_and_grad_and_variance(
     Returns:
       ``f(params, *batch) -> (loss, gradient, variance)``, where the arrays of
       ``batch`` have the shape ``(B, ...)``, ``loss`` is the mean, ``gradient`` is
-      like ``params`` and ``variance`` too, but real and float32 or wider.
+      like ``params`` and ``variance`` too, but real and float32 or wider. Both have
+      ``None`` for what is no floating array in a whole model.
 
     Raises:
       ValueError: ``chunk_size`` is out of range, a batch has fewer than two
@@ -66,6 +67,14 @@ def value_and_grad_and_variance(
         return jnp.mean(losses), means, deviations
 
     def value_grad_variance(params, *batch):
+        trainable = _trees.trainable(params)
+        if trainable is not params:
+
+            def whole_loss(trainable, *example):
+                return loss_fn(_trees.fill(trainable, params), *example)
+
+            again = value_and_grad_and_variance(whole_loss, chunk_size)
+            return again(trainable, *batch)
         size = _batch_size(batch)
         chunk = size if chunk_size is None else min(int(chunk_size), size)
         whole = size - size % chunk

@@ -124,7 +124,7 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
     """
 
     def leaf(p):
-        own = jnp.result_type(p)
+        own = type(p) if callable(p) else jnp.result_type(p)
         if not jnp.issubdtype(own, jnp.inexact):
             raise ValueError(
                 f"params must have floating or complex leaves, got one of {own}."

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from optax_sign import _moments
+from optax_sign import _moments, _trees
 from optax_sign._checks import check_count, check_range
 from optax_sign._sphere import norm_of
 
@@ -40,7 +40,8 @@ def scale_invariant_mask(
     Args:
       loss_fn: ``loss_fn(params, *args)``, a scalar; with batch normalisation in
         training mode, on a batch of typical inputs.
-      params: tree of arrays.
+      params: tree of arrays, or a whole model of Equinox. For a model of Flax NNX
+        there is :func:`optax_sign.nnx.scale_invariant_mask`.
       *args: further arguments of ``loss_fn``.
       key: PRNG key of the rescalings; ``None`` is ``jax.random.key(0)``.
       samples: number of rescalings, at least 1.
@@ -48,7 +49,8 @@ def scale_invariant_mask(
         (0, 1); the epsilon of normalisation layers needs some.
 
     Returns:
-      A tree of bools like ``params``, for ``optax.masked``, :func:`adarem_s`.
+      A tree of bools like ``params``, for ``optax.masked``, :func:`adarem_s`; a bool
+      in place of a variable of NNX, and False for what is no floating array.
 
     Raises:
       ValueError: an argument is out of range, or the loss or its gradient is not
@@ -68,15 +70,19 @@ def scale_invariant_mask(
     """
     check_count("samples", samples)
     check_range("tolerance", tolerance, 0.0, 1.0, open_low=True)
-    leaves, structure = jax.tree.flatten(params)
-    evaluate = jax.jit(jax.value_and_grad(loss_fn))
+    leaves, structure = jax.tree.flatten(_trees.floating(params))
+
+    def loss_at(leaves, *args):
+        point = jax.tree.unflatten(structure, leaves)
+        return loss_fn(_trees.fill(point, params), *args)
+
+    evaluate = jax.jit(jax.value_and_grad(loss_at))
     invariant = [leaf.size > 0 for leaf in leaves]
     keys = jax.random.split(jax.random.key(0) if key is None else key, int(samples))
     for sample_key in keys:
         leaf_keys = (jax.random.fold_in(sample_key, i) for i in range(len(leaves)))
         points = list(map(_rescale, leaves, leaf_keys))
-        loss, gradients = evaluate(jax.tree.unflatten(structure, points), *args)
-        gradients = jax.tree.leaves(gradients)
+        loss, gradients = evaluate(points, *args)
         _check_finite("loss_fn", [loss])
         _check_finite("the gradient of loss_fn", gradients)
         wide = (map(_moments.widen, leaves) for leaves in (gradients, points))
@@ -89,7 +95,11 @@ def scale_invariant_mask(
             before and size > relevant and product <= tolerance * size
             for before, size, product in zip(invariant, sizes, products, strict=True)
         ]
-    return jax.tree.unflatten(structure, invariant)
+    flags = iter(invariant)
+    is_floating = _trees.is_floating  # the variables of NNX, too
+    return jax.tree.map(
+        lambda leaf: is_floating(leaf) and next(flags), params, is_leaf=is_floating
+    )
 
 
 def _check_finite(name, leaves):

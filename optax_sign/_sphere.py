@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from optax_sign import _moments
+from optax_sign import _moments, _trees
 from optax_sign._checks import as_numbers, check_choice, check_range, check_rates
 
 SCOPES = ("global", "leaf")
@@ -83,6 +83,7 @@ def project_to_sphere(
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
         require_params(params, "project_to_sphere")
+        params = _trees.trained(params, updates)
         moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
         target = _norms(params, scope) if radius is None else radius
         target = jnp.asarray(target, state.radius.dtype)
@@ -181,6 +182,7 @@ def scale_by_sphere_learning_rate(
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
         require_params(params, "scale_by_sphere_learning_rate")
+        params = _trees.trained(params, updates)
         dtype = state.flat_norm.dtype
         measured = _norms(params, scope).astype(dtype)
         first = state.count == 0

@@ -1,4 +1,4 @@
-"""Mini-batch variances of Flax NNX models for about half a gradient more.
+"""Flax NNX models: variances for half a gradient more, and scale-invariant weights.
 
 The only module that needs Flax; ``import optax_sign`` does not load it.
 """
@@ -14,8 +14,9 @@ from flax.nnx import tracers
 from flax.nnx.nn.dtypes import promote_dtype
 
 from optax_sign import _checks, _moments, _nnx_layers
+from optax_sign._nnx_mask import scale_invariant_mask
 
-__all__ = ["value_and_grad_and_variance"]
+__all__ = ["scale_invariant_mask", "value_and_grad_and_variance"]
 
 
 def value_and_grad_and_variance(
