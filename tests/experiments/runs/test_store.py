@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.runs import config, names
+from experiments.runs import store as stores
 from experiments.runs.store import PACKAGES, RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
@@ -72,9 +73,20 @@ def test_config_is_stored_with_versions_and_date(store, folder):
     assert stored["versions"]["numpy"] == np.__version__
     assert set(stored["versions"]) == {"python", *PACKAGES}
     assert stored["date"].startswith("20")
-    with store.open(RUN):
-        pass
-    assert json.loads((folder / "config.json").read_text()) == stored
+
+
+def test_a_run_that_starts_over_tells_of_its_versions(store, folder, monkeypatch):
+    monkeypatch.setattr(stores, "versions", lambda: {"jax": "later"})
+    checkpoint = folder / "checkpoints" / "000002"
+    checkpoint.mkdir(parents=True)
+
+    def told():
+        with store.open(RUN):
+            return json.loads((folder / "config.json").read_text())["versions"]
+
+    assert "numpy" in told()  # it goes on
+    checkpoint.rmdir()
+    assert told() == {"jax": "later"}
 
 
 def test_folder_of_another_run_is_refused(store, folder):
