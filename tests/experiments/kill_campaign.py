@@ -162,7 +162,7 @@ def trial(root: pathlib.Path, number: int) -> dict[str, object]:
     store = root / f"trial-{number}"
     shutil.rmtree(store, ignore_errors=True)
     # Now and then there are no data and no programs yet.
-    data = store / "cache" if number % 10 == 0 else root / "cache"
+    data = store / "cache" if number % 25 == 9 else root / "cache"
     os.environ["OPTAX_SIGN_CACHE"] = str(data)
 
     def start(fork: bool = True) -> Process:
