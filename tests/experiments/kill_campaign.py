@@ -175,7 +175,8 @@ def trial(root: pathlib.Path, number: int) -> dict[str, object]:
             time.sleep(moments.uniform(0, IMPORT_SECONDS))
         else:
             process, chosen = start(), moments.choice([*WAITS])
-            count = moments.randint(1, 12 if chosen == "steps" else SEEDS)
+            most = {"data": 1, "compile": 1, "steps": 12}.get(chosen, SEEDS)
+            count = moments.randint(1, most)
             for phase in process.phases():
                 count -= phase == chosen
                 if not count:

@@ -50,6 +50,14 @@ def test_interrupted_run_writes_the_same_bytes(store, tmp_path, folder):
     assert resumed == (folder / name).read_bytes()
 
 
+def test_half_a_file_of_a_killed_process_is_cleared_away(store, folder):
+    before = content(folder)
+    (folder / ".result.json-4242").write_bytes(b"{")
+    with store.open(RUN):
+        pass
+    assert content(folder).keys() == before.keys()
+
+
 def test_checkpoint_beyond_the_metrics_is_refused(store, folder):
     before = content(folder)["metrics.jsonl"]
     with store.open(RUN) as handle:
