@@ -28,30 +28,17 @@ def cache_dir() -> Path:
     return (Path(root) if root else Path.home() / ".cache") / "optax-sign"
 
 
-def prepare(devices: int | None = None) -> None:
-    """Chooses fast convolutions, keeps compiled programs, sets the number of devices.
+def prepare() -> None:
+    """Chooses fast convolutions and keeps compiled programs.
 
     Call it before JAX runs its first operation. What the user has set is left alone:
     any `XLA_FLAGS`, even empty ones, and a compilation cache.
-
-    Args:
-      devices: number of virtual CPU devices; None leaves JAX's own number. It does not
-        touch accelerators. Take no more than there are CPUs: XLA's threads are as many
-        as the larger of the two, and convolutions round differently with each number.
-
-    Raises:
-      ValueError: if `devices` is below 1.
-      RuntimeError: from JAX, if it already runs with another number of CPU devices.
     """
-    if devices is not None and devices < 1:
-        raise ValueError(f"devices must be at least 1, got {devices}.")
     if "XLA_FLAGS" not in os.environ and _knows_the_flag():
         os.environ["XLA_FLAGS"] = _WITHOUT_YNNPACK
 
     import jax  # Only now, so that nothing of it can miss the flag.
 
-    if devices is not None:
-        jax.config.update("jax_num_cpu_devices", devices)
     if jax.config.values["jax_compilation_cache_dir"] is None:
         programs = cache_dir() / "programs"
         with contextlib.suppress(OSError):

@@ -14,9 +14,8 @@ from experiments import environment
 from experiments.bench import clock
 from experiments.data import datasets
 from experiments.runs import config
-from experiments.training import parallel
 from experiments.training.learner import Learner
-from experiments.training.loop import Programs
+from experiments.training.parallel import Lane, Programs, side_by_side
 
 BATCH = 64
 PORTIONS = 7
@@ -25,8 +24,8 @@ PORTIONS = 7
 STEPS = {"mlp": 937, "mas_cnn": 45, "p1_cnn": 45}
 
 
-def images_per_second(model: str, devices: int) -> float:
-    """Median rate over seven portions, of one seed a device, all seeds together."""
+def images_per_second(model: str, seeds: int) -> float:
+    """Median rate over seven portions, of all seeds together."""
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (60000, 28, 28, 1), np.uint8)
     labels = rng.integers(0, 10, 60000).astype(np.int32)
@@ -41,24 +40,17 @@ def images_per_second(model: str, devices: int) -> float:
         eval_every=total,
     )
     learner = Learner(run, dataset)
-    programs = Programs(learner, dataset, jax.devices()[:devices])
-    keys = parallel.keys(range(devices), programs.mesh)
-    state = programs.start(keys)
-    order, shuffled_epoch, stops = None, None, iter(range(steps, total + 1, steps))
+    programs = Programs(learner, dataset, jax.devices()[0])
+    lanes = [Lane(programs, seed) for seed in range(seeds)]
+    stops = iter(range(steps, total + 1, steps))
 
     def portion():
-        nonlocal state, order, shuffled_epoch
         stop = next(stops)
         epoch = (stop - steps) // learner.steps_per_epoch
-        if epoch != shuffled_epoch:
-            order, shuffled_epoch = programs.order(keys, np.int32(epoch)), epoch
-        state, losses = programs.advance(
-            state, keys, order, *programs.train, np.int32(stop)
-        )
-        return state, losses
+        return side_by_side(lambda lane: lane.advance(epoch, stop), lanes)
 
     (seconds,) = clock.seconds(PORTIONS, portion)
-    return devices * steps * BATCH / seconds
+    return seeds * steps * BATCH / seconds
 
 
 def matmul_peak() -> float:
@@ -73,9 +65,8 @@ def _row(name: str) -> dict[str, Any]:
     if name == "matmul":
         return {"name": name, "gflops": matmul_peak()}
     model, _, variant = name.partition(" ")
-    devices = 2 if variant == "2 seeds" else 1
-    environment.prepare(devices)
-    rate = images_per_second(model, devices)
+    environment.prepare()
+    rate = images_per_second(model, seeds=2 if variant == "2 seeds" else 1)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"name": name, "images_per_second": rate, "peak_bytes": peak}
 

@@ -91,7 +91,6 @@ def _train(
         for study, claim in chosen
         if isinstance(claim.trial, Training)
     ]
-    most = _side_by_side([training for _, training in trainings])
     told = False
     while True:
         plans = [
@@ -112,19 +111,12 @@ def _train(
         if not missing:
             return
         keep = functools.partial(_keep, folders)
-        train(list(missing), place, console, keep, most)
+        train(list(missing), place, console, keep)
 
 
 def _keep(folders: Mapping[Run, set[pathlib.Path]], summary: Summary) -> None:
     for folder in folders[summary.run]:
         results.save(folder, summary)
-
-
-def _side_by_side(trainings: Sequence[Training]) -> int:
-    """The most runs that will differ in nothing but their seed."""
-    counts = [len(some) for training in trainings for some in training.runs.values()]
-    counts += [len(t.seeds) for training in trainings for t in training.tuned.values()]
-    return max(counts, default=1)
 
 
 def _tell(

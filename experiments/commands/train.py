@@ -4,7 +4,6 @@ Options are checked for their type only; values are checked later, since tyro wo
 our messages in its own.
 """
 
-import collections
 import dataclasses
 import functools
 import os
@@ -46,7 +45,7 @@ class Place:
       runs: folder of the stored runs ($OPTAX_SIGN_RUNS sets the default).
       data_dir: folder with the data set's files as published, for a machine that cannot
         download them.
-      devices: CPU devices to lay seeds over (default: one a seed, up to one a core).
+      devices: seeds to train side by side on a CPU (default: one a core).
     """
 
     runs: pathlib.Path = dataclasses.field(default_factory=stored_runs)
@@ -145,18 +144,13 @@ def train(
     place: Place,
     console: Console,
     on_summary: Callable[[Summary], None] = lambda summary: None,
-    side_by_side: int = 1,
 ) -> list[Summary]:
     """Trains those of the runs that have not ended, and summarizes all, in their order.
 
-    `on_summary` is called with each run as soon as it has ended. `side_by_side` are the
-    most seeds that later calls of this process will bring, which can have no more
-    devices than this one.
+    `on_summary` is called with each run as soon as it has ended.
     """
     check_count("devices", 1 if place.devices is None else place.devices)
-    seeds = collections.Counter(names.group_key(run) for run in dict.fromkeys(runs))
-    most = max(side_by_side, *seeds.values())
-    environment.prepare(place.devices or min(most, os.cpu_count() or 1))
+    environment.prepare()
     # Only now: they load JAX, which reads what has just been prepared.
     import jax
 
@@ -165,6 +159,10 @@ def train(
     from experiments.training import train as training
     from experiments.training.progress import Watch
 
+    devices = jax.devices()
+    if devices[0].platform == "cpu":
+        together = place.devices or os.cpu_count() or 1
+        devices = devices[:1] * min(together, len(runs))
     load = functools.cache(lambda name: datasets.load(name, place.data_dir))
     store = Store(place.runs.absolute())  # as orbax wants it
 
@@ -181,7 +179,9 @@ def train(
         on_summary(summary(run))
 
     with Watch(console, store, runs, on_end) as watch:
-        training.train(runs, store, data_dir=place.data_dir, on_progress=watch)
+        training.train(
+            runs, store, data_dir=place.data_dir, devices=devices, on_progress=watch
+        )
     return [summary(run) for run in runs]
 
 

@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -36,11 +37,13 @@ class Checkpoint:
       step: steps done.
       seconds: time they took.
       state: tree of NumPy arrays.
+      made_with: what else the numbers follow from, by name; empty if it is not known.
     """
 
     step: int
     seconds: float
     state: PyTree
+    made_with: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
@@ -60,6 +63,7 @@ def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
             "run": run,
             "step": checkpoint.step,
             "seconds": checkpoint.seconds,
+            "made_with": dict(checkpoint.made_with),
             "layout": _layout(checkpoint.state),
             "files": _digests(making / "arrays"),
         }
@@ -103,7 +107,10 @@ def restore(folder: pathlib.Path, run: str, target: PyTree) -> Checkpoint | None
                 "%s: going on from step %d.", " and ".join(damaged), manifest["step"]
             )
         return Checkpoint(
-            step=manifest["step"], seconds=manifest["seconds"], state=state
+            step=manifest["step"],
+            seconds=manifest["seconds"],
+            state=state,
+            made_with=manifest.get("made_with", {}),
         )
     if damaged:
         raise RunError(

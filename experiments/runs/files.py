@@ -132,6 +132,8 @@ def lock(folder: pathlib.Path) -> Iterator[None]:
     try:
         with clear_refusal(folder):
             _acquire(file, folder)
+            for left in folder.glob(".*.json-*"):  # by a process that was killed
+                left.unlink()
             os.ftruncate(file, 0)
             os.pwrite(file, str(os.getpid()).encode(), 0)  # only for messages
         yield

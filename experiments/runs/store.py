@@ -207,7 +207,9 @@ class Store:
         with files.clear_refusal(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with files.lock(folder):
-            if not _check_config(folder, run):
+            stored = _check_config(folder, run)
+            left = *folder.glob("checkpoints/[0-9]*"), *folder.glob("result.json")
+            if not stored or not left:  # it starts, perhaps anew and by other versions
                 description = {
                     "run": config.to_json(run),
                     "hash": names.run_hash(run),

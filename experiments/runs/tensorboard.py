@@ -24,10 +24,11 @@ class Events:
     """
 
     def __init__(self, folder: pathlib.Path, first_step: int) -> None:
-        # A file's name tells the second it was made in, and an equal name overwrites.
+        # TensorBoard reads files in the order of their names. The time of day, which
+        # tensorboardX puts into them, may go back.
         number = len(list(folder.glob("events.*")))
-        prefix = str(folder / "events")
-        self._writer = event_file_writer.EventsWriter(prefix, f".{number}")
+        prefix = str(folder / f"events.part{number:06}")
+        self._writer = event_file_writer.EventsWriter(prefix)
         # TensorBoard hides what earlier files say about this step and the later ones.
         start = SessionLog(status=SessionLog.START)
         self._writer.write_event(Event(session_log=start, step=first_step))

@@ -1,5 +1,9 @@
-"""Which runs fit together, and which weights a normalisation layer follows."""
+"""What fits together: network and data, layer and weight, a run and its checkpoint."""
 
+import hashlib
+import inspect
+import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -9,15 +13,17 @@ import numpy as np
 import optax_sign
 from experiments.data import preprocessing
 from experiments.data.datasets import DATASETS, Dataset
-from experiments.errors import ConfigError, unknown
+from experiments.errors import ConfigError, RunError, unknown
 from experiments.networks.catalogue import NETWORKS
 from experiments.networks.functional import Network
-from experiments.runs import config
+from experiments.runs import config, store
 from experiments.training.optimizers import OPTIMIZERS
 
 PyTree = Any
 
 EXAMPLES = 64  # enough for the statistics of a batch
+
+CODE = "code of a training step"
 
 
 def check_names(run: config.Run) -> None:
@@ -57,6 +63,42 @@ def check(run: config.Run, dataset: Dataset, network: Network) -> None:
         raise ConfigError(
             f"Model {run.model!r} reads {streams} streams in order, so batch_size must "
             f"be {streams} and shuffle false, got {run.batch_size} and {run.shuffle}."
+        )
+
+
+def made_with(run: config.Run, step: str) -> dict[str, str]:
+    """What decides about a run's numbers beside its configuration.
+
+    Versions, defaults of its optimizer, and the digest of a step, given as its program.
+    """
+    packages = {name: store.versions()[name] for name in store.PACKAGES}
+    arguments = inspect.signature(OPTIMIZERS[run.optimizer.name].make).parameters
+    defaults = {
+        f"default {name} of {run.optimizer.name}": str(argument.default)
+        for name, argument in arguments.items()
+        if name not in dict(run.optimizer.options)
+        and isinstance(argument.default, int | float | str | None)
+    }
+    return packages | defaults | {CODE: hashlib.sha256(step.encode()).hexdigest()[:12]}
+
+
+def check_unchanged(
+    place: pathlib.Path, then: Mapping[str, str], now: Mapping[str, str]
+) -> None:
+    """Refuses to go on from what was made in another way.
+
+    Raises:
+      RunError: what has changed since, and what to do.
+    """
+    known = {CODE: "of an earlier version"} | dict(then)
+    # Without one of the names, a default that there was not, only the code can tell.
+    changed = [name for name in now if known.get(name, now[name]) != now[name]]
+    named = [name for name in changed if name != CODE] or changed
+    if named:
+        told = " and ".join(f"{name} {known[name]} (now {now[name]})" for name in named)
+        raise RunError(
+            f"{place} was begun with {told}: go back to that, or delete the folder to "
+            f"train the run again."
         )
 
 

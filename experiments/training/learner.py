@@ -4,11 +4,13 @@ Nothing random is stored: every key follows from the seed and the step, so that 
 taken up again at any step draws what it would have drawn.
 """
 
+import functools
 from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 import optax_sign
@@ -46,6 +48,7 @@ class Learner:
       batch_size: examples a step.
       metrics: what an evaluation measures.
       abstract: shapes and dtypes of the state.
+      program: `advance`, jitted; it takes the memory of the state for the new one.
     """
 
     def __init__(self, run: config.Run, dataset: datasets.Dataset) -> None:
@@ -64,10 +67,12 @@ class Learner:
         self.batch_size = run.batch_size
         self._eval_every = min(run.eval_every, self.total_steps)
         self._run = run
+        self._train = (dataset.train_inputs, dataset.train_labels)
         self._train_size = train_size
         self._kind = dataset.kind
         self._network = Network(run.model, dataset.num_classes)
         compatibility.check(run, dataset, self._network)
+        self.program = jax.jit(self.advance, donate_argnums=0)
         self._learns_by = self._optimizer = self._make_optimizer(dataset)
         self._wants_variance = optimizers.needs_variance(run.optimizer)
         self.metrics: tuple[str, ...] = METRICS
@@ -78,6 +83,14 @@ class Learner:
         self.abstract = jax.eval_shape(self.start, jax.random.key(0))
         if self._wants_variance:
             self._check_variance(dataset)
+
+    @functools.cached_property
+    def made_with(self) -> dict[str, str]:
+        """What decides about the numbers beside the configuration, for checkpoints."""
+        key, number = jax.random.key(0), np.int32(0)
+        order = jax.eval_shape(self.order, key, number)
+        step = self.program.lower(self.abstract, key, order, *self._train, number)
+        return compatibility.made_with(self._run, step.as_text())
 
     @property
     def state_bytes(self) -> int:

@@ -1,4 +1,4 @@
-"""The loop: takes runs of one group, one a device, side by side to their end."""
+"""The loop: takes runs of one group side by side to their end."""
 
 import dataclasses
 import math
@@ -10,10 +10,9 @@ from typing import Literal
 import jax
 import numpy as np
 
-from experiments.data import datasets
 from experiments.runs import checkpoints, config, files, names, store
-from experiments.training import parallel
 from experiments.training.learner import METRICS, Learner, State
+from experiments.training.parallel import Lane, Programs, side_by_side
 from experiments.training.progress import Progress
 
 # Steps are sent to the devices in portions of about this time. Between two of them
@@ -40,30 +39,8 @@ class Job:
     state: State | None = None
 
 
-class Programs:
-    """What the devices of a mesh execute for a group of runs, compiled once."""
-
-    def __init__(
-        self, learner: Learner, dataset: datasets.Dataset, devices: Sequence[jax.Device]
-    ) -> None:
-        self.mesh = mesh = parallel.mesh(devices)
-        train = (dataset.train_inputs, dataset.train_labels)
-        self.train = parallel.share(train, mesh)
-        self.test = parallel.share((dataset.test_inputs, dataset.test_labels), mesh)
-        self.start = parallel.lay(learner.start, mesh)
-        self.order = parallel.lay(learner.order, mesh, shared=1)
-        key, number = jax.random.key(0), np.int32(0)
-        order = jax.eval_shape(learner.order, key, number)
-        keys, state, order = parallel.abstract((key, learner.abstract, order), mesh)
-        # Compiled ahead: the clock starts afterwards, and nothing can be traced again.
-        advance = parallel.lay(learner.advance, mesh, shared=3, donate=(0,))
-        self.advance = advance.lower(state, keys, order, *self.train, number).compile()
-        evaluate = parallel.lay(learner.evaluate, mesh, shared=4)
-        self.evaluate = evaluate.lower(state, *self.train, *self.test).compile()
-
-
 class Loop:
-    """Trains jobs of one group, at most one a device, until all have ended.
+    """Trains jobs of one group until all have ended.
 
     They need not start from the same step: those ahead wait for the others.
     """
@@ -71,17 +48,17 @@ class Loop:
     def __init__(
         self,
         learner: Learner,
-        programs: Programs,
+        programs: Sequence[Programs],
         jobs: Sequence[Job],
         checkpoint_seconds: float,
         on_progress: Callable[[Progress], None],
     ) -> None:
+        """Takes as many jobs as there are programs, of the same device or of others."""
         self._learner = learner
-        self._programs = programs
-        self._jobs = dict(enumerate(jobs))  # by place in the mesh; those going on
-        self._keys = parallel.keys([job.run.seed for job in jobs], programs.mesh)
-        self._state = self._first_state()
-        self._order: jax.Array | None = None
+        self._jobs = [  # those going on
+            (job, Lane(program, job.run.seed, job.state))
+            for job, program in zip(jobs, programs, strict=True)
+        ]
         self._step = min(job.step for job in jobs)
         self._pace = 10  # steps in a portion; soon known better
         self._checkpoint_seconds = checkpoint_seconds
@@ -104,98 +81,79 @@ class Loop:
             if time.perf_counter() - self._saved_at >= self._checkpoint_seconds:
                 self._save()
 
-    def _first_state(self) -> State:
-        resumed = {i: job.state for i, job in self._jobs.items() if job.state}
-        if not resumed:
-            return self._programs.start(self._keys)
-        if len(resumed) < len(self._jobs):
-            fresh = self._programs.start(self._keys)
-            resumed = {i: parallel.take(fresh, i) for i in self._jobs} | resumed
-        return parallel.stack([resumed[i] for i in self._jobs], self._programs.mesh)
-
-    def _moving(self) -> dict[int, Job]:
+    def _moving(self) -> list[tuple[Job, Lane]]:
         """The jobs that are not ahead of the others."""
-        return {i: job for i, job in self._jobs.items() if job.step <= self._step}
+        return [pair for pair in self._jobs if pair[0].step <= self._step]
 
     def _advance(self) -> None:
-        learner, programs = self._learner, self._programs
-        epoch, position = divmod(self._step, learner.steps_per_epoch)
-        if self._order is None or position == 0:
-            self._order = programs.order(self._keys, np.int32(epoch))
+        learner, moving = self._learner, self._moving()
+        epoch = self._step // learner.steps_per_epoch
         stop = min(
             self._step + self._pace,
             learner.interval(self._step + 1)[1],
             (epoch + 1) * learner.steps_per_epoch,
-            *(job.step for job in self._jobs.values() if job.step > self._step),
+            *(job.step for job, _ in self._jobs if job.step > self._step),
         )
         begin = time.perf_counter()
-        self._state, losses = programs.advance(
-            self._state, self._keys, self._order, *programs.train, np.int32(stop)
-        )
-        losses = np.asarray(losses)  # waits for the devices
+        losses = side_by_side(lambda pair: pair[1].advance(epoch, stop), moving)
         seconds = time.perf_counter() - begin
-        steps, moving = stop - self._step, self._moving()
+        steps = stop - self._step
         self._pace = max(1, round(steps / seconds * PORTION_SECONDS))
         self._step = stop
-        for index, job in moving.items():
+        for (job, lane), loss in zip(moving, losses, strict=True):
             job.seconds += seconds / len(moving)  # side by side: each takes its share
-            if not np.isfinite(losses[index]):
-                self._diverge(index)
-        sound = [losses[index] for index in moving if index in self._jobs]
+            # The mean of finite losses may overflow, which depends on the portion.
+            if not np.isfinite(loss) and not np.isfinite(self._losses(lane)).all():
+                self._diverge(job, lane)
+        sound = [loss for loss in losses if np.isfinite(loss)]
         images = steps * len(moving) * learner.batch_size
         self._tell(float(np.mean(sound)) if sound else math.nan, images / seconds)
 
     def _evaluate(self) -> None:
-        begin = time.perf_counter()
-        programs = self._programs
-        measured = programs.evaluate(self._state, *programs.train, *programs.test)
-        table = {name: np.asarray(values) for name, values in measured.items()}
+        begin, moving = time.perf_counter(), self._moving()
+        measured = side_by_side(lambda pair: pair[1].evaluate(), moving)
         seconds = time.perf_counter() - begin
-        moving = self._moving()
-        for index, job in moving.items():
+        for (job, lane), metrics in zip(moving, measured, strict=True):
             job.seconds += seconds / len(moving)
-            metrics = {name: float(values[index]) for name, values in table.items()}
-            losses = self._losses(index)
+            losses = self._losses(lane)
             needed = [metrics[name] for name in METRICS]  # Q may be of no weight
             if not np.isfinite([*losses, *needed]).all():
-                self._diverge(index)
+                self._diverge(job, lane)
                 continue
             job.handle.append([{"step": self._step, "losses": losses, **metrics}])
             if self._step == self._learner.total_steps:
-                self._finish(index, metrics)
+                self._finish(job, lane, metrics)
 
-    def _losses(self, index: int) -> np.ndarray:
+    def _losses(self, lane: Lane) -> np.ndarray:
         """The losses of one run since its last evaluation."""
         since, _ = self._learner.interval(self._step)
-        return parallel.take(self._state.losses, index)[: self._step - since]
+        return np.array(lane.state.losses)[: self._step - since]
 
-    def _diverge(self, index: int) -> None:
+    def _diverge(self, job: Job, lane: Lane) -> None:
         """Ends a run at its first loss that is not finite, or here if all are."""
-        losses = self._losses(index)
+        losses = self._losses(lane)
         finite = np.isfinite(losses)
         losses = losses[: len(losses) if finite.all() else finite.argmin() + 1]
         step = self._learner.interval(self._step)[0] + len(losses)
         unknown = dict.fromkeys(self._learner.metrics, math.nan)
         row = {"step": step, "losses": losses, **unknown}
-        self._jobs[index].handle.append([row])
-        self._end(index, "diverged", step, {})
+        job.handle.append([row])
+        self._end(job, "diverged", step, {})
 
-    def _finish(self, index: int, metrics: dict[str, float]) -> None:
-        folder = self._jobs[index].handle.weights
-        state = parallel.take(self._state, index)
+    def _finish(self, job: Job, lane: Lane, metrics: dict[str, float]) -> None:
+        folder = job.handle.weights
         with files.clear_refusal(folder.parent):
-            weights = {"params": state.params, "other": state.other}
-            checkpoints.save_arrays(folder, weights)
-        self._end(index, "finished", self._step, metrics)
+            weights = {"params": lane.state.params, "other": lane.state.other}
+            checkpoints.save_arrays(folder, jax.tree.map(np.array, weights))
+        self._end(job, "finished", self._step, metrics)
 
     def _end(
         self,
-        index: int,
+        job: Job,
         status: Literal["finished", "diverged"],
         step: int,
         metrics: dict[str, float],
     ) -> None:
-        job = self._jobs[index]
         result = store.Result(
             status=status,
             steps=step,
@@ -203,21 +161,22 @@ class Loop:
             state_bytes=self._learner.state_bytes,
             metrics=metrics,
         )
-        del self._jobs[index]  # first: an interrupt must not save an ended run
+        # First: an interrupt must not save an ended run.
+        self._jobs = [pair for pair in self._jobs if pair[0] is not job]
         job.handle.finish(result)
         shutil.rmtree(job.handle.checkpoints, ignore_errors=True)
 
     def _save(self) -> None:
         """Writes a checkpoint of every run that has come further than its last."""
-        if any(leaf.is_deleted() for leaf in jax.tree.leaves(self._state)):
-            return  # interrupted in the instant in which the devices take it over
-        for index, job in self._jobs.items():
-            state = parallel.take(self._state, index)
-            step = int(state.step)
-            if step > job.step:
+        for job, lane in self._jobs:
+            state = lane.held()
+            if state and (step := int(state.step)) > job.step:
                 run = names.run_hash(job.run)
                 saved = checkpoints.Checkpoint(
-                    step=step, seconds=job.seconds, state=state
+                    step=step,
+                    seconds=job.seconds,
+                    state=state,
+                    made_with=self._learner.made_with,
                 )
                 checkpoints.save(job.handle.checkpoints, run, saved)
                 job.step = step
@@ -225,7 +184,7 @@ class Loop:
 
     def _tell(self, loss: float, images_per_second: float) -> None:
         progress = Progress(
-            runs=tuple(job.run for job in self._jobs.values()),
+            runs=tuple(job.run for job, _ in self._jobs),
             step=self._step,
             total=self._learner.total_steps,
             loss=loss,

@@ -1,91 +1,96 @@
-"""Functions of one seed laid over a mesh of devices, one seed a device.
+"""Runs side by side, each computed by a program of one run in a thread of its own.
 
-What belongs to the seeds is stacked along a leading axis, which the mesh splits; what
-they share is copied to every device.
+What is compiled for several runs at once rounds differently with their number. XLA
+gives all devices of a CPU one pool of threads, so that one device can take every run.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-PyTree = Any
-SEEDS = PartitionSpec("seeds")
-SHARED = PartitionSpec()
+from experiments.data import datasets
+from experiments.training.learner import Learner, State
 
-
-def mesh(devices: Sequence[jax.Device]) -> Mesh:
-    """A mesh of these devices in a row."""
-    return Mesh(np.asarray(devices), ("seeds",))
+T = TypeVar("T")
+R = TypeVar("R")
 
 
-def lay(
-    function: Callable, mesh: Mesh, shared: int = 0, donate: tuple[int, ...] = ()
-) -> jax.stages.Wrapped:
-    """The jitted function of many seeds made from a function of one.
+def side_by_side(function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Calls the function with all items at once; an interrupt waits for their ends."""
+    with ThreadPoolExecutor(len(items)) as pool:
+        return list(pool.map(function, items))
 
-    Args:
-      function: takes what belongs to its seed first, then what all seeds share.
-      mesh: as many devices as there are seeds.
-      shared: how many of the arguments, the last ones, are shared.
-      donate: numbers of the arguments whose memory the results may take.
+
+class Programs:
+    """What a device executes for any run of a group, compiled once."""
+
+    def __init__(
+        self, learner: Learner, dataset: datasets.Dataset, device: jax.Device
+    ) -> None:
+        self.device = device
+        train = (dataset.train_inputs, dataset.train_labels)
+        test = (dataset.test_inputs, dataset.test_labels)
+        self.train, self.test = jax.device_put((train, test), device)
+        self.start = jax.jit(learner.start)
+        # Compiled ahead: the clock starts afterwards, and nothing can be traced again.
+        key, number = self.key(0), np.int32(0)
+        self.order = jax.jit(learner.order).lower(key, number).compile()
+        state, order = jax.tree.map(
+            lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=key.sharding),
+            (learner.abstract, self.order.out_info),
+        )
+        advance = learner.program.lower(state, key, order, *self.train, number)
+        self.advance = advance.compile()
+        evaluate = jax.jit(learner.evaluate)
+        self.evaluate = evaluate.lower(state, *self.train, *self.test).compile()
+
+    def key(self, seed: int) -> jax.Array:
+        """The key of a run, from which all that is random in it follows."""
+        return jax.device_put(jax.random.key(seed), self.device)
+
+
+class Lane:
+    """A run on its device.
+
+    Attributes:
+      state: how far it has come.
     """
 
-    def on_device(*arguments: PyTree) -> PyTree:
-        own = arguments[: len(arguments) - shared]
-        own = jax.tree.map(lambda x: x[0], own)
-        result = function(*own, *arguments[len(own) :])
-        return jax.tree.map(lambda x: x[None], result)
-
-    def laid(*arguments: PyTree) -> PyTree:
-        seeds = (SEEDS,) * (len(arguments) - shared)
-        return jax.shard_map(
-            on_device,
-            mesh=mesh,
-            in_specs=(*seeds, *(SHARED,) * shared),
-            out_specs=SEEDS,
-            check_vma=False,  # loops start from constants, which are not of a device
-        )(*arguments)
-
-    return jax.jit(laid, donate_argnums=donate)
-
-
-def keys(seeds: Sequence[int], mesh: Mesh) -> jax.Array:
-    """One key a seed."""
-    stacked = jnp.stack([jax.random.key(seed) for seed in seeds])
-    return jax.device_put(stacked, NamedSharding(mesh, SEEDS))
-
-
-def share(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Copies what all seeds share to their devices."""
-    return jax.device_put(tree, NamedSharding(mesh, SHARED))
-
-
-def abstract(tree: PyTree, mesh: Mesh) -> PyTree:
-    """Shapes, dtypes and places of what is stacked, from those of one seed."""
-    place = NamedSharding(mesh, SEEDS)
-    return jax.tree.map(
-        lambda x: jax.ShapeDtypeStruct((mesh.size, *x.shape), x.dtype, sharding=place),
-        tree,
-    )
-
-
-def stack(trees: Sequence[PyTree], mesh: Mesh) -> PyTree:
-    """Puts what belongs to each seed on its device."""
-    stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
-    return jax.device_put(stacked, NamedSharding(mesh, SEEDS))
-
-
-def take(tree: PyTree, index: int) -> PyTree:
-    """What belongs to one seed, copied to the host."""
-
-    def one(leaf: jax.Array) -> np.ndarray:
-        (shard,) = (
-            s for s in leaf.addressable_shards if s.index[0].start in (index, None)
+    def __init__(
+        self, programs: Programs, seed: int, state: State | None = None
+    ) -> None:
+        """Goes on from the state, or from the start of this seed."""
+        self._programs = programs
+        self._key = programs.key(seed)
+        self.state: State = (
+            programs.start(self._key)
+            if state is None
+            else jax.device_put(state, programs.device)
         )
-        return np.array(shard.data)[0, ...]  # of no dimensions still an array
+        self._epoch, self._order = -1, None
 
-    return jax.tree.map(one, tree)
+    def advance(self, epoch: int, stop: int) -> float:
+        """Trains up to a step of this epoch and returns the mean loss of the way."""
+        programs = self._programs
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._order = programs.order(self._key, np.int32(epoch))
+        self.state, loss = programs.advance(
+            self.state, self._key, self._order, *programs.train, np.int32(stop)
+        )
+        return float(loss)
+
+    def evaluate(self) -> dict[str, float]:
+        """Measures what the learner measures."""
+        programs = self._programs
+        measured = programs.evaluate(self.state, *programs.train, *programs.test)
+        return {name: float(value) for name, value in measured.items()}
+
+    def held(self) -> State | None:
+        """The state on the host; None in the instant in which the device takes it."""
+        if any(leaf.is_deleted() for leaf in jax.tree.leaves(self.state)):
+            return None
+        return jax.tree.map(np.array, self.state)

@@ -1,15 +1,16 @@
 """Trains runs, whatever they are, to their end.
 
-Runs that differ only in their seed are trained side by side, one a device. A run may be
-killed at any moment: trained again, it ends with the same weights and metrics to the
-bit. All that is random follows from the seed and the step; the clock decides how many
-steps the devices are given at once and when a checkpoint is written, and the numbers
-depend on neither.
+Runs that differ only in their seed are trained side by side. Whatever is trained beside
+it, and whenever it is killed and trained again, a run ends with the same weights and
+metrics to the bit: all that is random follows from the seed and the step, and each run
+is computed by a program of its own. The clock decides how many steps a device is given
+at once and when a checkpoint is written, and the numbers depend on neither.
 """
 
 import contextlib
 import functools
 import pathlib
+import shutil
 from collections.abc import Callable, Sequence
 
 import jax
@@ -19,7 +20,8 @@ from experiments.runs import checkpoints, config, names
 from experiments.runs.store import Handle, Result, Store
 from experiments.training import compatibility
 from experiments.training.learner import Learner
-from experiments.training.loop import Job, Loop, Programs
+from experiments.training.loop import Job, Loop
+from experiments.training.parallel import Programs
 from experiments.training.progress import Progress
 
 CHECKPOINT_SECONDS = 15.0
@@ -40,7 +42,8 @@ def train(
       runs: any runs; the same one twice is trained once.
       store: where their results, metrics, weights and checkpoints are kept.
       data_dir: see `data.load`.
-      devices: to train on; by default all that JAX has.
+      devices: to train on, one run each; one that stands here twice takes two. By
+        default all that JAX has.
       on_progress: called about once a second, from this thread.
       checkpoint_seconds: least time between two checkpoints of a run.
 
@@ -62,6 +65,8 @@ def train(
     for run in dict.fromkeys(runs):
         if store.result(run) is None:
             groups.setdefault(names.group_key(run), []).append(run)
+        else:  # killed before it had cleared up
+            shutil.rmtree(store.folder(run) / "checkpoints", ignore_errors=True)
     learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
     for group, learner in zip(groups.values(), learners, strict=True):
         with contextlib.ExitStack() as held:
@@ -77,7 +82,7 @@ def train(
             compiled = functools.cache(functools.partial(Programs, learner, dataset))
             while jobs:
                 together, jobs = jobs[: len(devices)], jobs[len(devices) :]
-                programs = compiled(tuple(devices[: len(together)]))
+                programs = [compiled(device) for device in devices[: len(together)]]
                 Loop(learner, programs, together, checkpoint_seconds, on_progress).run()
     return [result for run in runs if (result := store.result(run))]
 
@@ -88,6 +93,8 @@ def _take_up(run: config.Run, handle: Handle, learner: Learner) -> Job:
     last = checkpoints.restore(handle.checkpoints, name, learner.abstract)
     job = Job(run=run, handle=handle)
     if last is not None:
+        folder = handle.checkpoints.parent
+        compatibility.check_unchanged(folder, last.made_with, learner.made_with)
         job.step, job.seconds, job.state = last.step, last.seconds, last.state
     # An evaluation at this very step is done again: it may not have been written.
     handle.truncate_after(learner.interval(job.step)[0])

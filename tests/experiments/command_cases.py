@@ -18,7 +18,7 @@ SMALL = ("--batch-size", "8", "--steps", "25", "--eval-every", "7")
 def install() -> Iterator[None]:
     """As `training_cases.install`; the tests' own devices are set up already."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environment, "prepare", lambda devices=None: None)
+        patch.setattr(environment, "prepare", lambda: None)
         yield from training_cases.install()
 
 

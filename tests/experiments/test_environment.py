@@ -43,21 +43,14 @@ def test_a_prepared_process(tmp_path):
 import os, sys
 from experiments import environment
 assert "jax" not in sys.modules
-environment.prepare(devices=3)
+environment.prepare()
 import jax
-assert jax.device_count() == 3
 print(os.environ["XLA_FLAGS"])
 jax.jit(lambda x: x + 1)(1)
-environment.prepare(devices=3)
-try:
-    environment.prepare(devices=4)
-except RuntimeError as error:
-    print(error)
+environment.prepare()
 """
     done = run(script, tmp_path)
-    flag, error = done.stdout.splitlines()
-    assert flag == FLAG
-    assert "jax_num_cpu_devices" in error
+    assert done.stdout.splitlines() == [FLAG]
     # XLA accepts the flag silently, and the program is kept although it is tiny.
     assert done.stderr == ""
     assert any((tmp_path / "programs").glob("jit__lambda*"))
@@ -115,12 +108,6 @@ def test_the_flag_is_set_only_where_it_is_known(
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: other_xla)
     environment.prepare()
     assert os.environ.get("XLA_FLAGS") == (FLAG if chosen else None)
-
-
-@pytest.mark.parametrize("devices", [0, -1])
-def test_impossible_numbers_of_devices(devices):
-    with pytest.raises(ValueError, match=f"devices must be at least 1, got {devices}"):
-        environment.prepare(devices)
 
 
 def test_cache_folder(monkeypatch, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from experiments.runs import config, names
+from experiments.runs import store as stores
 from experiments.runs.store import PACKAGES, RunError, Store
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
@@ -49,6 +50,14 @@ def test_interrupted_run_writes_the_same_bytes(store, tmp_path, folder):
     assert resumed == (folder / name).read_bytes()
 
 
+def test_half_a_file_of_a_killed_process_is_cleared_away(store, folder):
+    before = content(folder)
+    (folder / ".result.json-4242").write_bytes(b"{")
+    with store.open(RUN):
+        pass
+    assert content(folder).keys() == before.keys()
+
+
 def test_checkpoint_beyond_the_metrics_is_refused(store, folder):
     before = content(folder)["metrics.jsonl"]
     with store.open(RUN) as handle:
@@ -72,9 +81,20 @@ def test_config_is_stored_with_versions_and_date(store, folder):
     assert stored["versions"]["numpy"] == np.__version__
     assert set(stored["versions"]) == {"python", *PACKAGES}
     assert stored["date"].startswith("20")
-    with store.open(RUN):
-        pass
-    assert json.loads((folder / "config.json").read_text()) == stored
+
+
+def test_a_run_that_starts_over_tells_of_its_versions(store, folder, monkeypatch):
+    monkeypatch.setattr(stores, "versions", lambda: {"jax": "later"})
+    checkpoint = folder / "checkpoints" / "000002"
+    checkpoint.mkdir(parents=True)
+
+    def told():
+        with store.open(RUN):
+            return json.loads((folder / "config.json").read_text())["versions"]
+
+    assert "numpy" in told()  # it goes on
+    checkpoint.rmdir()
+    assert told() == {"jax": "later"}
 
 
 def test_folder_of_another_run_is_refused(store, folder):

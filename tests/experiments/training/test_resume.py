@@ -1,22 +1,32 @@
 """Interrupted and killed runs end with the bits of runs that were left in peace."""
 
+import functools
 import multiprocessing
 import random
 import signal
 import time
 
 import jax
+import optax
 import pytest
+from flax import nnx
 
+from experiments.errors import RunError
+from experiments.networks.catalogue import NETWORKS
 from experiments.runs import checkpoints
+from experiments.runs import store as stores
 from experiments.runs.store import Handle, Store
 from experiments.training import loop
+from experiments.training.optimizers import OPTIMIZERS, Row
 from experiments.training.train import train
-from tests.experiments.training_cases import install, outcome, run
+from tests.experiments.command_cases import contents
+from tests.experiments.messages import assert_one_sentence
+from tests.experiments.training_cases import Plain, install, outcome, run
 
 # Dropout, batch statistics, the norm of the sphere and an open window of oscillation
 # are what a resumed run can get wrong.
 SETTINGS = {"rate": 0.1, "model": "mas_cnn", "track_oscillation": True}
+VERSIONS = stores.versions()
 RUNS = [run("adarem_s", **SETTINGS, seed=seed) for seed in range(3)]
 
 
@@ -29,7 +39,7 @@ def small():
 def undisturbed(tmp_path_factory):
     """What every byte of RUNS should be."""
     store = Store(tmp_path_factory.mktemp("undisturbed"))
-    train(RUNS, store, devices=jax.devices()[:3])
+    train(RUNS, store, devices=jax.devices()[:1] * 3)
     return [outcome(store, a_run) for a_run in RUNS]
 
 
@@ -60,9 +70,9 @@ def test_interrupted_runs_go_on_from_where_each_of_them_was(store, undisturbed):
         assert store.result(a_run) is None
     # The first waits for the third, which starts anew, and the second for both.
     with pytest.raises(KeyboardInterrupt):
-        train(RUNS, store, on_progress=interrupt_at(12), devices=jax.devices()[:3])
+        train(RUNS, store, on_progress=interrupt_at(12), devices=jax.devices()[:1] * 3)
     assert [checkpoint_steps(store, r)[-1] for r in RUNS] == [12, 16, 12]
-    train(RUNS, store, devices=jax.devices()[:3])
+    train(RUNS, store, devices=jax.devices()[:1] * 3)
     assert [outcome(store, a_run) for a_run in RUNS] == undisturbed
 
 
@@ -123,15 +133,52 @@ def test_damaged_checkpoint_is_passed_over(store, undisturbed, caplog):
     assert outcome(store, RUNS[0]) == undisturbed[0]
 
 
+class Relu(Plain):
+    def __call__(self, images):
+        images = nnx.relu(self.hidden(images.reshape(len(images), -1)))
+        return self.output(images)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "earlier", "says"),
+    [
+        (stores, "versions", lambda: VERSIONS | {"optax": "0.1"}, "optax 0.1 (now "),
+        (
+            OPTIMIZERS,
+            "adam",
+            Row(functools.partial(optax.adam, b1=0.8), 1e-3),
+            "begun with default b1 of adam 0.8 (now 0.9): go back",
+        ),
+        (NETWORKS, "mlp", Relu, "begun with code of a training step "),
+    ],
+    ids=["versions", "a default", "code"],
+)
+def test_what_was_begun_in_another_way_is_not_gone_on_with(
+    store, monkeypatch, owner, name, earlier, says
+):
+    with monkeypatch.context() as patch:
+        change = patch.setitem if isinstance(owner, dict) else patch.setattr
+        change(owner, name, earlier)
+        with pytest.raises(KeyboardInterrupt):
+            train([run("adam")], store, on_progress=interrupt_at(9))
+    before = contents(store.root)
+    with pytest.raises(RunError) as error:
+        train([run("adam")], store)
+    assert says in str(error.value)
+    assert str(store.folder(run("adam"))) in str(error.value)
+    assert_one_sentence(str(error.value))
+    assert contents(store.root) == before
+
+
 LONG = [run("adarem_s", **SETTINGS, steps=900, eval_every=3, seed=s) for s in (0, 1)]
 
 
 def train_in_process(folder, name, settings, connection):
     """Trains LONG, and tells of every event."""
-    jax.config.update("jax_num_cpu_devices", 2)
     for _ in install():
         store = Store(folder / name)
-        train(LONG, store, on_progress=lambda e: connection.send(e.step), **settings)
+        tell = {"on_progress": lambda e: connection.send(e.step)}
+        train(LONG, store, devices=jax.devices()[:1] * 2, **tell, **settings)
 
 
 @pytest.mark.slow
