@@ -23,7 +23,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from experiments.errors import RunError
-from experiments.runs.files import clear_refusal, read_json, write_json
+from experiments.runs.files import clear_refusal, digests, read_json, write_json
 
 PyTree = Any
 
@@ -61,7 +61,7 @@ def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
             "step": checkpoint.step,
             "seconds": checkpoint.seconds,
             "layout": _layout(checkpoint.state),
-            "files": _digests(making / "arrays"),
+            "files": digests(making / "arrays", "**/*"),
         }
         write_json(making / "manifest.json", manifest)
         if place.exists():
@@ -170,21 +170,12 @@ def _steps(folder: pathlib.Path) -> dict[int, pathlib.Path]:
     return dict(sorted(steps.items()))
 
 
-def _digests(folder: pathlib.Path) -> dict[str, str]:
-    digests = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        digests[str(path.relative_to(folder))] = digest
-    return digests
-
-
 def _intact(place: pathlib.Path) -> dict[str, Any] | None:
     """The manifest of a checkpoint, or None if anything in it is damaged."""
     try:
-        manifest = read_json(place / "manifest.json")
+        manifest = read_json(place / "manifest.json") or {}
         known = manifest.keys() >= {"run", "layout", "seconds"}
-        whole = known and manifest["files"] == _digests(place / "arrays")
+        whole = known and manifest["files"] == digests(place / "arrays", "**/*")
         return manifest if whole and manifest["step"] == int(place.name) else None
-    except (RunError, OSError, AttributeError, TypeError, KeyError):
+    except (RunError, OSError, KeyError):
         return None

@@ -1,8 +1,10 @@
 """A run for the tests of the store, its rows and its result."""
 
+import json
+
 import numpy as np
 
-from experiments.runs import config
+from experiments.runs import config, files
 from experiments.runs.store import Result
 
 RUN = config.Run(optimizer=config.Optimizer(name="mas", learning_rate=2e-4), steps=6)
@@ -20,6 +22,13 @@ def row(step, size=2):
         "train_loss": losses[0] / 3,
         "test_loss": np.float32(0.1),
     }
+
+
+def forge(path, **changes):
+    """Changes a signed JSON object as another version might have written it."""
+    tree = json.loads(path.read_text()) | changes
+    del tree["digest"]
+    path.write_bytes(files.signed(tree) + b"\n")
 
 
 def forget(path, name):

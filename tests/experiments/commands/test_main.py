@@ -184,7 +184,10 @@ def test_compare_prints_means_with_their_intervals(command):
         runs = [training_cases.run(name, rate, seed=seed) for seed in range(3)]
         found = [store.result(run) for run in runs]
         losses = [result.metrics["test_loss"] for result in found]
-        smooth = [summary.smooth(store.read_metrics(run).losses)[-1] for run in runs]
+        smooth = [
+            summary.smooth(store.read_metrics(run).losses, range(1, 26))[-1]
+            for run in runs
+        ]
         (row,) = (line for line in out.splitlines() if f"│ {name}," in line)
         assert intervals.interval(losses).text(3) in row
         assert intervals.interval(smooth).text(3) in row
