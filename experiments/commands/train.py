@@ -7,6 +7,7 @@ our messages in its own.
 import collections
 import dataclasses
 import functools
+import math
 import os
 import pathlib
 import sys
@@ -17,6 +18,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from experiments import environment
+from experiments.commands import interrupts
 from experiments.errors import ConfigError
 from experiments.runs import config, names
 from experiments.runs.store import Result, Store
@@ -31,6 +33,10 @@ WIDTH = 140
 
 # The length of a run for which the user gave none.
 EPOCHS = 5
+
+# The most seeds of a command, which are looked at one by one, and the most devices,
+# each of which keeps three files open.
+SEEDS, DEVICES = 100_000, 256
 
 
 def stored_runs() -> pathlib.Path:
@@ -113,10 +119,12 @@ def terminal() -> Console:
     return Console(highlight=False, markup=False, width=width)
 
 
-def check_count(name: str, value: int) -> None:
-    """Rejects a number of things that leaves none."""
+def check_count(name: str, value: int, most: float = math.inf) -> None:
+    """Rejects a number of things that leaves none, or that no machine could do."""
     if value < 1:
         raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
+    if value > most:
+        raise ConfigError(f"{name} must be at most {most}, got {value}.")
 
 
 def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
@@ -127,7 +135,7 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
     """
     from experiments.training import optimizers  # which imports JAX
 
-    check_count("seeds", settings.seeds)
+    check_count("seeds", settings.seeds, SEEDS)
     schedule = config.Schedule(
         name=settings.schedule, boundaries=settings.boundaries, factor=settings.factor
     )
@@ -153,7 +161,7 @@ def train(
     most seeds that later calls of this process will bring, which can have no more
     devices than this one.
     """
-    check_count("devices", 1 if place.devices is None else place.devices)
+    check_count("devices", 1 if place.devices is None else place.devices, DEVICES)
     seeds = collections.Counter(names.group_key(run) for run in dict.fromkeys(runs))
     most = max(side_by_side, *seeds.values())
     environment.prepare(place.devices or min(most, os.cpu_count() or 1))
@@ -163,7 +171,7 @@ def train(
     from experiments.data import datasets
     from experiments.training import learner
     from experiments.training import train as training
-    from experiments.training.progress import Watch
+    from experiments.training.progress import Progress, Watch
 
     load = functools.cache(lambda name: datasets.load(name, place.data_dir))
     store = Store(place.runs.absolute())  # as orbax wants it
@@ -180,8 +188,13 @@ def train(
     def on_end(run: config.Run, result: Result) -> None:
         on_summary(summary(run))
 
-    with Watch(console, store, runs, on_end) as watch:
-        training.train(runs, store, data_dir=place.data_dir, on_progress=watch)
+    with Watch(console, store, runs, on_end) as watch, interrupts.saving() as stop_here:
+
+        def on_progress(event: Progress) -> None:
+            watch(event)
+            stop_here()
+
+        training.train(runs, store, data_dir=place.data_dir, on_progress=on_progress)
     return [summary(run) for run in runs]
 
 

@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 from typing import Any
 
 import jax
@@ -113,6 +114,11 @@ def restore(folder: pathlib.Path, run: str, target: PyTree) -> Checkpoint | None
     return None
 
 
+def last_step(run: pathlib.Path) -> int:
+    """The step of the last checkpoint in the folder of a run, looked at no closer."""
+    return max(_steps(run / "checkpoints"), default=0)
+
+
 def save_arrays(folder: pathlib.Path, tree: PyTree) -> None:
     """Writes a tree of NumPy arrays, replacing what is there.
 
@@ -126,10 +132,13 @@ def save_arrays(folder: pathlib.Path, tree: PyTree) -> None:
     if shutil.disk_usage(folder.parent).free < 1.1 * size + 1_000_000:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     logger = logging.getLogger("absl")
-    level = logger.level
+    level, hook = logger.level, sys.unraisablehook
     logger.setLevel(logging.CRITICAL)
+    # After a refusal tensorstore goes on calling a loop that is closed, whenever.
+    sys.unraisablehook = lambda told: told.exc_type is RuntimeError or hook(told)
     try:
         ocp.save(str(folder), _named(tree), overwrite=True)
+        sys.unraisablehook = hook
     except ValueError as error:  # in which tensorstore wraps the system's refusal
         code = re.search(r"os_error_code='(\d+)'", str(error))
         if code is None:

@@ -184,6 +184,11 @@ class Store:
             what is in it is damaged or belongs to another configuration.
         """
         folder = self.folder(run)
+        if (name := str(folder)) != name.encode(errors="replace").decode():
+            raise RunError(  # tensorstore's answer, after training
+                f"Cannot write to {ascii(name)}, which is not in UTF-8: name another "
+                f"place with --runs."
+            )
         with files.clear_refusal(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with files.lock(folder):
