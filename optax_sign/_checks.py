@@ -45,7 +45,7 @@ def check_range(
 
 def check_count(name: str, value: Any) -> None:
     """Raise unless ``value`` is a whole number, at least 1."""
-    check_range(name, value, 1)
+    check_range(name, value, 1, 2**31)
     if as_numbers(value) % 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 

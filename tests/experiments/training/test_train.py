@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import os
+import resource
 
 import jax
 import jax.numpy as jnp
@@ -279,3 +281,15 @@ def test_training_needs_a_device(store):
     with pytest.raises(ValueError, match="devices must hold at least one") as error:
         train([run()], store, devices=[])
     assert_one_sentence(str(error.value))
+
+
+def test_more_seeds_than_files_may_be_open(store):
+    runs = [run(seed=seed, steps=1) for seed in range(20)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = len(os.listdir("/proc/self/fd")) + 30  # two for each seed were too many
+    resource.setrlimit(resource.RLIMIT_NOFILE, (room, limits[1]))
+    try:
+        results = train(runs, store, devices=jax.devices()[:2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [result.status for result in results] == ["finished"] * 20
