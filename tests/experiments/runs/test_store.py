@@ -1,6 +1,5 @@
 """The store of runs: what it keeps, and that it keeps it."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -13,6 +12,7 @@ import pytest
 
 from experiments.runs import config, names, summary
 from experiments.runs.store import PACKAGES, RunError, Store
+from tests.experiments.foreign import as_nobody, huge
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, forge, row
 
@@ -169,21 +169,8 @@ def test_a_run_of_an_earlier_version_is_refused_with_what_to_do(store, finished)
     assert [entry.status for entry in store.list()] == ["damaged"]
 
 
-def fifo(path):
-    os.mkfifo(path)
-
-
-def directory(path):
-    path.mkdir()
-
-
-def huge(path):
-    path.touch()
-    os.truncate(path, 12 << 30)  # a hole, which takes no room
-
-
 @pytest.mark.parametrize("name", ["config.json", "result.json", "metrics.jsonl"])
-@pytest.mark.parametrize("foreign", [fifo, directory, huge])
+@pytest.mark.parametrize("foreign", [os.mkfifo, os.mkdir, huge])
 def test_what_is_no_file_of_ours_is_named_and_other_runs_are_listed(
     store, folder, name, foreign
 ):
@@ -216,51 +203,3 @@ def test_folders_of_another_user_are_named_and_other_runs_are_listed():
         os.chmod(place, 0o755)
         store.folder(RUN).chmod(0o755)
     assert statuses == ["damaged", "unfinished"]
-
-
-@contextlib.contextmanager
-def as_nobody():
-    """Root may read everything; whoever else runs the tests is held by modes."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-
-
-def test_metrics_without_a_configuration_are_damage(store, folder):
-    (folder / "config.json").unlink()
-    with pytest.raises(RunError, match="config.json is damaged or missing"):
-        store.open(RUN).__enter__()
-
-
-def test_run_of_a_later_version_is_named(store, folder):
-    path = folder / "config.json"
-    forge(path, run=config.to_json(RUN) | {"augmented": True})
-    with pytest.raises(RunError, match="no run known here: .*'augmented'") as error:
-        store.result(RUN)
-    assert_one_sentence(str(error.value))
-
-
-def test_list_tells_what_every_run_is_doing(store, folder):
-    finished, diverged = (dataclasses.replace(RUN, seed=seed) for seed in (1, 2))
-    with store.open(finished) as handle:
-        handle.append([row(6, 6)])
-        handle.finish(FINISHED)
-    lost = dataclasses.replace(FINISHED, status="diverged", steps=3)
-    with store.open(diverged) as handle:
-        handle.finish(lost)
-    (store.root / "notes").mkdir()
-    entries = {entry.run: entry for entry in store.list()}
-    assert len(entries) == 3
-    told = {
-        run: (entry.status, entry.detail, entry.result)
-        for run, entry in entries.items()
-    }
-    assert told[RUN] == ("unfinished", "at step 4", None)
-    assert told[finished] == ("finished", "at step 6", FINISHED)
-    assert told[diverged] == ("diverged", "at step 3", lost)
-    assert entries[RUN].folder == folder
