@@ -148,7 +148,9 @@ class Loop:
     def _evaluate(self) -> None:
         begin = time.perf_counter()
         programs = self._programs
-        measured = programs.evaluate(self._state, *programs.train, *programs.test)
+        measured = {}
+        if self._learner.evaluates(self._step):  # else losses alone are written
+            measured = programs.evaluate(self._state, *programs.train, *programs.test)
         table = {name: np.asarray(values) for name, values in measured.items()}
         seconds = time.perf_counter() - begin
         moving = self._moving()
@@ -156,7 +158,8 @@ class Loop:
             job.seconds += seconds / len(moving)
             metrics = {name: float(values[index]) for name, values in table.items()}
             losses = self._losses(index)
-            needed = [metrics[name] for name in METRICS]  # Q may be of no weight
+            # Q may be of no weight.
+            needed = [metrics[name] for name in METRICS if name in metrics]
             if not np.isfinite([*losses, *needed]).all():
                 self._diverge(index)
                 continue

@@ -16,7 +16,7 @@ from experiments.data import datasets
 from experiments.errors import ConfigError
 from experiments.networks.catalogue import NETWORKS
 from experiments.runs.store import Store
-from experiments.training import loop, optimizers
+from experiments.training import learner, loop, optimizers
 from experiments.training.learner import METRICS, Learner
 from experiments.training.train import train
 from tests.experiments.messages import assert_one_sentence
@@ -293,3 +293,35 @@ def test_more_seeds_than_files_may_be_open(store):
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert [result.status for result in results] == ["finished"] * 20
+
+
+def test_memory_grows_with_neither_steps_nor_the_distance_of_evaluations():
+    far = run(steps=10**9, eval_every=10**9)
+    assert Learner(far, dataset()).abstract.losses.shape == (learner.WINDOW,)
+
+
+def test_losses_between_distant_evaluations_are_written_in_portions(
+    store, tmp_path, monkeypatch
+):
+    a_run = run("adam", eval_every=10, track_oscillation=True)
+    train([a_run], store)
+    monkeypatch.setattr(learner, "WINDOW", 4)
+    monkeypatch.setattr(loop, "PORTION_SECONDS", 0.0)
+    portions = Store(tmp_path / "portions")
+
+    def interrupt(event):
+        if event.step == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([a_run], portions, on_progress=interrupt)
+    train([a_run], portions)
+    rows = [row["step"] for row in portions.read_rows(a_run)]
+    assert rows == [4, 8, 10, 14, 18, 20, 24, 25]
+    whole, found = (each.read_metrics(a_run) for each in (store, portions))
+    np.testing.assert_array_equal(found.losses, whole.losses)
+    np.testing.assert_array_equal(found.steps, [10, 20, 25])
+    for name, column in whole.columns.items():
+        np.testing.assert_array_equal(found.columns[name], column)
+    for name, array in weights(store, a_run).items():
+        np.testing.assert_array_equal(weights(portions, a_run)[name], array)
