@@ -1,7 +1,8 @@
 """The store of runs: one folder a run, named by the hash of its configuration.
 
 A folder holds `config.json` (the run, versions, date), `metrics.jsonl` (see
-`metrics.py`), `events.*` (the same for TensorBoard), `checkpoints/`, `weights/`, `lock`
+`metrics.py`), the same for TensorBoard as `events.*` in a folder that bears the run's
+name, which it shows, `checkpoints/`, `weights/`, `lock`
 and, once the run has ended, `result.json`. The result is written last: where it
 stands, everything else is complete, and nothing in the folder is written again. It
 holds the digests of the other files, and every JSON object one of itself: what has
@@ -58,7 +59,10 @@ class Handle:
       result: how the run ended; None while it may be written to.
     """
 
-    def __init__(self, folder: pathlib.Path, result: Result | None) -> None:
+    def __init__(
+        self, folder: pathlib.Path, run: config.Run, result: Result | None
+    ) -> None:
+        self._run = run
         self.checkpoints = folder / "checkpoints"
         self.weights = folder / "weights"
         self.result = result
@@ -95,7 +99,9 @@ class Handle:
                     self._cut(last, size)
                     raise
                 if self._events is None:
-                    self._events = Events(self._folder, first_step)
+                    measured = sorted(row.keys() - metrics.BARE)
+                    shown = self._folder / names.title_of(self._run)
+                    self._events = Events(shown, first_step, self._run, measured)
                 self._events.write(row)
 
     def truncate_after(self, step: int) -> None:
@@ -200,7 +206,7 @@ class Store:
                     "date": now(),
                 }
                 files.write_json(folder / "config.json", description)
-            handle = Handle(folder, results.read(folder))
+            handle = Handle(folder, run, results.read(folder))
             try:
                 yield handle
             finally:
