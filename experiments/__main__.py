@@ -1,5 +1,6 @@
 """The command line: `python -m experiments --help`."""
 
+import io
 import os
 import sys
 
@@ -10,7 +11,8 @@ if __name__ == "__main__":
     from experiments.commands.main import main
 
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")  # paths may be of any bytes
+        if isinstance(stream, io.TextIOWrapper):  # paths may be of any bytes
+            stream.reconfigure(errors="backslashreplace")
     code = main(sys.argv[1:])
     # Nothing is left to do, and libraries would tell at length of what was interrupted.
     os._exit(code)

@@ -2,18 +2,18 @@
 
 import contextlib
 import errno
+import io
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 # No published file and no table of results comes near it.
 MOST = 1 << 30
 
 
 @contextlib.contextmanager
-def opened(path: Path, most: float = MOST) -> Iterator[BinaryIO]:
+def opened(path: Path, most: float = MOST) -> Iterator[io.BufferedReader]:
     """A file to read.
 
     Raises:
