@@ -9,6 +9,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from experiments.errors import DataError
+
 # XLA:CPU 0.10 sends convolutions to YNNPACK, which is up to five times slower than the
 # Eigen kernels it replaced, and reductions: over the examples of a mini-batch, as its
 # gradient variance needs, up to eighty times.
@@ -21,11 +23,19 @@ def cache_dir() -> Path:
     """The folder for what can be made again: data sets and compiled programs.
 
     `$OPTAX_SIGN_CACHE`, else `optax-sign` in `$XDG_CACHE_HOME`, else in `~/.cache`.
+
+    Raises:
+      DataError: the home folder that this means is not known.
     """
-    if chosen := os.environ.get("OPTAX_SIGN_CACHE"):
-        return Path(chosen).expanduser()
-    root = os.environ.get("XDG_CACHE_HOME")
-    return (Path(root) if root else Path.home() / ".cache") / "optax-sign"
+    chosen = os.environ.get("OPTAX_SIGN_CACHE")
+    root = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Path(chosen or f"{root}/optax-sign").expanduser()
+    except RuntimeError as error:
+        raise DataError(
+            f"The home folder in {chosen or root!r}, for data and programs, is not "
+            f"known: set OPTAX_SIGN_CACHE to a folder that can be written."
+        ) from error
 
 
 def prepare() -> None:
@@ -40,13 +50,13 @@ def prepare() -> None:
     import jax  # Only now, so that nothing of it can miss the flag.
 
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        programs = cache_dir() / "programs"
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, DataError):
+            programs = cache_dir() / "programs"
             programs.mkdir(parents=True, exist_ok=True)
-        if programs.is_dir() and os.access(programs, os.W_OK):
-            jax.config.update("jax_compilation_cache_dir", str(programs))
-            # JAX skips what compiles within a second, which is most of these programs.
-            jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+            if os.access(programs, os.W_OK):
+                jax.config.update("jax_compilation_cache_dir", str(programs))
+                # JAX skips what compiles within a second: most of these programs.
+                jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def _knows_the_flag() -> bool:

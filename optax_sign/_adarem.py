@@ -109,7 +109,7 @@ def scale_by_resilience(
     """
     check_range("beta", beta, 0.0, 1.0)
     check_range("decay", decay, 0.0, 1.0, closed_high=True)
-    check_range("decay_every", decay_every, 1.0)
+    check_range("decay_every", decay_every, 1.0, 2**31)  # the counter is an int32
     check_choice("scope", scope, SCOPES)
     check_range("eps", eps, 0.0)
     check_float_dtype("mu_dtype", mu_dtype)

@@ -44,8 +44,8 @@ def check_range(
 
 
 def check_count(name: str, value: Any, low: int = 1) -> None:
-    """Raise unless ``value`` is a whole number, at least ``low``; tracers pass."""
-    check_range(name, value, low)
+    """Raise unless ``value`` is a whole number from ``low`` on; tracers pass."""
+    check_range(name, value, low, 2**31)
     if not isinstance(value, jax.core.Tracer) and as_numbers(value) % 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 

@@ -25,8 +25,14 @@ NOT_NEGATIVE = Range(
 POSITIVE = Range("(0, inf)", [1e-9, 3], [0, 0.0, -1.0, math.inf, math.nan])
 AVERAGE = Range("[0, 1)", [0, 0.0, 0.999], [-0.1, 1, 1.0, 1.5, math.nan, *NONE])
 PROPER_AVERAGE = Range("(0, 1)", [1e-9, 0.999], [0, 0.0, -0.1, 1, 1.0, math.nan, *NONE])
-COUNT = Range("[1, inf)", [1, 5, np.int64(2)], [0, -1, math.nan, "5", False])
-WHOLE = COUNT._replace(said="[0, inf)", allowed=[0, 2**40], refused=COUNT.refused[1:])
+COUNT = Range(  # the counter of steps is an int32
+    "[1, 2.14748e+09)",
+    [1, 5, np.int64(2), 2**31 - 1],
+    [0, -1, math.nan, "5", False, 2**31, 10**400],
+)
+WHOLE = COUNT._replace(
+    said="[0, 2.14748e+09)", allowed=[0, 2**31 - 1], refused=COUNT.refused[1:]
+)
 SCOPE = Range("'leaf' or 'global'", ["leaf", "global"], ["tree", None, 1])
 SPHERES = SCOPE._replace(said="'global' or 'leaf'")
 DTYPE = Range(

@@ -7,7 +7,6 @@ import contextlib
 import io
 import itertools
 import re
-import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,9 +14,8 @@ from typing import Any
 from tyro import extras
 
 from experiments.commands import bench, compare, explore, list, report, reproduce, train
+from experiments.commands.interrupts import PROGRAM, sentence
 from experiments.errors import ConfigError, DataError, OutputError, RunError, unknown
-
-PROGRAM = "python -m experiments"
 
 DESCRIPTION = (
     "Trains optimizers on real data, and holds what papers claim of them against the "
@@ -45,17 +43,18 @@ def main(arguments: Sequence[str]) -> int:
             raise unknown("command", name, COMMANDS)
         options = _parse([name, *arguments[1:]])
         _, run = COMMANDS[name]
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()  # here, where a refusal can be told
+        return code
     except (ConfigError, DataError, OutputError, RunError) as error:
         print(error, file=sys.stderr)
         return 2
+    except OSError as error:
+        place = error.filename or "The output"
+        print(f"{place} cannot be used: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        again = shlex.join((*PROGRAM.split(), *arguments))
-        print(
-            f"Interrupted; what was stored is unharmed, and this goes on from it: "
-            f"{again}",
-            file=sys.stderr,
-        )
+        print(sentence(arguments), file=sys.stderr)
         return 130
 
 
@@ -69,6 +68,7 @@ def _parse(arguments: Sequence[str]) -> Any:
             )
     except SystemExit as end:
         if not end.code:  # help was asked for
+            sys.stdout.flush()
             raise
         said = box.getvalue()
         near = re.search("Perhaps you meant.*?(--[a-z-]+)", said, re.DOTALL)

@@ -11,7 +11,7 @@ from experiments.claims import report
 from experiments.claims.claim import Study
 from experiments.claims.judge import Judgement, judge_stored
 from experiments.commands.train import Path
-from experiments.errors import ConfigError
+from experiments.errors import ConfigError, RunError
 from experiments.runs import files
 
 # The results that come with the code.
@@ -85,8 +85,8 @@ def judge(results: pathlib.Path) -> list[tuple[Study, list[Judgement]]]:
 def _with_table(path: pathlib.Path, table: str) -> str:
     """The text of a file with this table in the place of an earlier one."""
     try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError):
+        text = (files.read_bytes(path) or b"").decode()
+    except (RunError, UnicodeDecodeError):
         text = ""
     before, begun, rest = text.partition(BEGIN)
     _, ended, after = rest.partition(END)

@@ -6,6 +6,7 @@ our messages in its own.
 
 import dataclasses
 import functools
+import math
 import os
 import pathlib
 import sys
@@ -16,6 +17,7 @@ from rich.console import Console
 from tyro.conf import arg
 
 from experiments import environment
+from experiments.commands import interrupts
 from experiments.errors import ConfigError
 from experiments.runs import config, names
 from experiments.runs.store import Result, Store
@@ -30,6 +32,10 @@ WIDTH = 140
 
 # The length of a run for which the user gave none.
 EPOCHS = 5
+
+# The most seeds of a command, which are looked at one by one, and the most devices,
+# each of which keeps three files open.
+SEEDS, DEVICES = 100_000, 256
 
 
 def stored_runs() -> pathlib.Path:
@@ -112,10 +118,12 @@ def terminal() -> Console:
     return Console(highlight=False, markup=False, width=width)
 
 
-def check_count(name: str, value: int) -> None:
-    """Rejects a number of things that leaves none."""
+def check_count(name: str, value: int, most: float = math.inf) -> None:
+    """Rejects a number of things that leaves none, or that no machine could do."""
     if value < 1:
         raise ConfigError(f"{name} must be an integer >= 1, got {value}.")
+    if value > most:
+        raise ConfigError(f"{name} must be at most {most}, got {value}.")
 
 
 def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
@@ -126,7 +134,7 @@ def runs_of(optimizer: str, settings: Settings) -> tuple[config.Run, ...]:
     """
     from experiments.training import optimizers  # which imports JAX
 
-    check_count("seeds", settings.seeds)
+    check_count("seeds", settings.seeds, SEEDS)
     schedule = config.Schedule(
         name=settings.schedule, boundaries=settings.boundaries, factor=settings.factor
     )
@@ -149,7 +157,7 @@ def train(
 
     `on_summary` is called with each run as soon as it has ended.
     """
-    check_count("devices", 1 if place.devices is None else place.devices)
+    check_count("devices", 1 if place.devices is None else place.devices, DEVICES)
     environment.prepare()
     # Only now: they load JAX, which reads what has just been prepared.
     import jax
@@ -157,7 +165,7 @@ def train(
     from experiments.data import datasets
     from experiments.training import learner
     from experiments.training import train as training
-    from experiments.training.progress import Watch
+    from experiments.training.progress import Progress, Watch
 
     devices = jax.devices()
     if devices[0].platform == "cpu":
@@ -178,9 +186,18 @@ def train(
     def on_end(run: config.Run, result: Result) -> None:
         on_summary(summary(run))
 
-    with Watch(console, store, runs, on_end) as watch:
+    with Watch(console, store, runs, on_end) as watch, interrupts.saving() as stop_here:
+
+        def on_progress(event: Progress) -> None:
+            watch(event)
+            stop_here()
+
         training.train(
-            runs, store, data_dir=place.data_dir, devices=devices, on_progress=watch
+            runs,
+            store,
+            data_dir=place.data_dir,
+            devices=devices,
+            on_progress=on_progress,
         )
     return [summary(run) for run in runs]
 

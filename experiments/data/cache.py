@@ -10,6 +10,7 @@ import errno
 import fcntl
 import hashlib
 import json
+import math
 import os
 import shutil
 import sys
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments import environment
+from experiments.data import reading
 from experiments.errors import DataError
 
 Build = Callable[[Path, Path], Mapping[str, np.ndarray]]
@@ -99,10 +101,11 @@ def _prepare(folder: Path, build: Build) -> None:
 
 def _read(folder: Path, arrays: tuple[str, ...]) -> dict[str, np.ndarray]:
     try:
-        digests = json.loads((folder / _DIGESTS).read_bytes())
+        with reading.opened(folder / _DIGESTS) as file:
+            digests = json.load(file)
     except FileNotFoundError:
         raise _NotUsableError(f"{folder} does not hold it yet") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _NotUsableError(f"{folder / _DIGESTS} is damaged") from None
     if not isinstance(digests, dict) or set(digests) != set(arrays):
         raise _NotUsableError(f"{folder / _DIGESTS} lists other arrays")
@@ -111,7 +114,7 @@ def _read(folder: Path, arrays: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 def _read_array(path: Path, digest: str) -> np.ndarray:
     try:
-        with path.open("rb") as file:
+        with reading.opened(path, math.inf) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                 raise _NotUsableError(f"{path} does not match its digest")
             file.seek(0)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import tfds_files
+from experiments.data import reading, tfds_files
 from experiments.errors import DataError
 
 HOMEPAGE = "https://www.cs.toronto.edu/~kriz/cifar.html"
@@ -110,7 +110,8 @@ def build(
             ) from error
     else:
         try:
-            shutil.copy(given, raw)
+            with reading.opened(given) as file, (raw / given.name).open("wb") as copy:
+                shutil.copyfileobj(file, copy)
         except OSError as error:
             raise DataError(
                 f"{given} cannot be read ({error.strerror}): get it from {HOMEPAGE}."

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from experiments.data import tfds_files
+from experiments.data import reading, tfds_files
 from experiments.errors import DataError
 
 CHECKSUMS = tfds.image_classification.FashionMNIST.url_infos
@@ -129,7 +129,8 @@ def _values(path: Path, dimensions: int) -> np.ndarray:
 def _adopt(folder: Path, raw: Path) -> None:
     for name in FILES:
         try:
-            content = (folder / name).read_bytes()
+            with reading.opened(folder / name) as file:
+                content = file.read()
         except OSError as error:
             raise DataError(
                 f"{folder / name} cannot be read ({error.strerror}); the folder must "

@@ -13,16 +13,20 @@ and carriage returns, which are dropped here; that the mark was the paper's 83rd
 guess. Other editions are refused: runs are named by their data set.
 """
 
+import contextlib
 import hashlib
+import io
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from experiments.data import reading
 from experiments.errors import DataError
 
 STREAMS = 50
 LENGTH = 50
+MOST = 64 << 20  # bytes, many times the novel
 TEST_SHARE = 0.2
 FILES = ("warpeace_input.txt", "war_and_peace.txt", "input.txt")
 # Of the text in UTF-8, without byte order mark and carriage returns.
@@ -51,20 +55,29 @@ def build(data_dir: Path | None) -> Mapping[str, np.ndarray]:
             f"--data-dir a folder with it as {' or '.join(FILES)}, which {HOMEPAGE} "
             f"offers."
         )
-    path = next((data_dir / n for n in FILES if (data_dir / n).is_file()), None)
-    if path is None:
-        raise DataError(
-            f"The folder {data_dir} holds no text of War and Peace, which should be "
-            f"called {' or '.join(FILES)}."
-        )
-    return _arrays(_read(path))
+    for name in FILES:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return _arrays(_read(data_dir / name))
+    raise DataError(
+        f"The folder {data_dir} holds no text of War and Peace, which should be called "
+        f"{' or '.join(FILES)}."
+    )
 
 
 def _read(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8-sig")  # which drops a byte order mark
+        with (
+            reading.opened(path, MOST) as file,
+            io.TextIOWrapper(file, "utf-8-sig") as text_of,  # without byte order mark
+        ):
+            text = text_of.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}).") from error
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}): give --data-dir a folder whose "
+            f"text can be."
+        ) from error
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path} is not a text in UTF-8: byte {error.start} is not part of one."

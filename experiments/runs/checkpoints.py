@@ -16,6 +16,7 @@ import os
 import pathlib
 import re
 import shutil
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 from orbax.checkpoint import v1 as ocp
 
 from experiments.errors import RunError
-from experiments.runs.files import clear_refusal, read_json, write_json
+from experiments.runs.files import clear_refusal, digests, read_json, write_json
 
 PyTree = Any
 
@@ -65,7 +66,7 @@ def save(folder: pathlib.Path, run: str, checkpoint: Checkpoint) -> None:
             "seconds": checkpoint.seconds,
             "made_with": dict(checkpoint.made_with),
             "layout": _layout(checkpoint.state),
-            "files": _digests(making / "arrays"),
+            "files": digests(making / "arrays", "**/*"),
         }
         write_json(making / "manifest.json", manifest)
         if place.exists():
@@ -120,6 +121,11 @@ def restore(folder: pathlib.Path, run: str, target: PyTree) -> Checkpoint | None
     return None
 
 
+def last_step(run: pathlib.Path) -> int:
+    """The step of the last checkpoint in the folder of a run, looked at no closer."""
+    return max(_steps(run / "checkpoints"), default=0)
+
+
 def save_arrays(folder: pathlib.Path, tree: PyTree) -> None:
     """Writes a tree of NumPy arrays, replacing what is there.
 
@@ -133,10 +139,13 @@ def save_arrays(folder: pathlib.Path, tree: PyTree) -> None:
     if shutil.disk_usage(folder.parent).free < 1.1 * size + 1_000_000:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     logger = logging.getLogger("absl")
-    level = logger.level
+    level, hook = logger.level, sys.unraisablehook
     logger.setLevel(logging.CRITICAL)
+    # After a refusal tensorstore goes on calling a loop that is closed, whenever.
+    sys.unraisablehook = lambda told: told.exc_type is RuntimeError or hook(told)
     try:
         ocp.save(str(folder), _named(tree), overwrite=True)
+        sys.unraisablehook = hook
     except ValueError as error:  # in which tensorstore wraps the system's refusal
         code = re.search(r"os_error_code='(\d+)'", str(error))
         if code is None:
@@ -177,21 +186,12 @@ def _steps(folder: pathlib.Path) -> dict[int, pathlib.Path]:
     return dict(sorted(steps.items()))
 
 
-def _digests(folder: pathlib.Path) -> dict[str, str]:
-    digests = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        digests[str(path.relative_to(folder))] = digest
-    return digests
-
-
 def _intact(place: pathlib.Path) -> dict[str, Any] | None:
     """The manifest of a checkpoint, or None if anything in it is damaged."""
     try:
-        manifest = read_json(place / "manifest.json")
+        manifest = read_json(place / "manifest.json") or {}
         known = manifest.keys() >= {"run", "layout", "seconds"}
-        whole = known and manifest["files"] == _digests(place / "arrays")
+        whole = known and manifest["files"] == digests(place / "arrays", "**/*")
         return manifest if whole and manifest["step"] == int(place.name) else None
-    except (RunError, OSError, AttributeError, TypeError, KeyError):
+    except (RunError, OSError, KeyError):
         return None

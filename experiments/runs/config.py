@@ -12,6 +12,9 @@ from typing import Any
 
 from experiments.errors import ConfigError, unknown
 
+# The counter of steps is an int32.
+MOST = 2**31 - 1
+
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -157,10 +160,8 @@ class Run(Settings):
                 f"epochs={self.epochs!r} and steps={self.steps!r}."
             )
         for name in ("batch_size", "eval_every", *given):
-            _check_int(name, getattr(self, name), 1)
-        _check_int("seed", self.seed, 0)
-        if self.seed >= 2**32:  # JAX drops the higher bits of a key's seed
-            raise ConfigError(f"seed must be < 2**32, got {self.seed}.")
+            _check_int(name, getattr(self, name), 1, MOST)
+        _check_int("seed", self.seed, 0, 2**32 - 1)  # JAX drops higher bits of a seed
         for name in ("shuffle", "augment", "track_oscillation"):
             value = getattr(self, name)
             if not isinstance(value, bool):
@@ -186,6 +187,7 @@ def total_steps(run: Run, train_size: int) -> int:
     if run.steps is not None:
         return run.steps
     assert run.epochs is not None  # __post_init__ saw to it
+    _check_int("epochs", run.epochs, 1, MOST // an_epoch)
     return run.epochs * an_epoch
 
 
@@ -215,9 +217,11 @@ def _check_text(what: str, name: object) -> None:
         raise ConfigError(f"{what} must be a name, got {name!r}.")
 
 
-def _check_int(what: str, value: object, least: int) -> None:
+def _check_int(what: str, value: object, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ConfigError(f"{what} must be an integer >= {least}, got {value!r}.")
+    if value > most:
+        raise ConfigError(f"{what} must be at most {most}, got {value!r}.")
 
 
 def _sorted_options(

@@ -2,13 +2,15 @@
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from experiments.data import reading
 from experiments.errors import OutputError, RunError
 
 # More than all the tables and figures that one command writes.
@@ -55,10 +57,25 @@ def write_all(file: int, data: bytes) -> None:
     os.fsync(file)
 
 
-def write_json(path: pathlib.Path, tree: Any) -> None:
-    """Puts a JSON file of a run in place whole or not at all."""
+def signed(tree: Mapping[str, Any]) -> bytes:
+    """A JSON object as a line that ends in the digest of all that comes before."""
+    return _with_digest(json.dumps(tree)[:-1].encode())
+
+
+def is_signed(line: bytes) -> bool:
+    """Whether a line is as `signed` has made it."""
+    return line == _with_digest(line.rpartition(b', "digest": ')[0])
+
+
+def _with_digest(body: bytes) -> bytes:
+    digest = hashlib.sha256(body).hexdigest()[:16]
+    return body + f', "digest": "{digest}"}}'.encode()
+
+
+def write_json(path: pathlib.Path, tree: Mapping[str, Any]) -> None:
+    """Puts a JSON file of a run in place, signed, whole or not at all."""
     with clear_refusal(path.parent):
-        _replace(path, json.dumps(tree, indent=2).encode() + b"\n")
+        _replace(path, signed(tree) + b"\n")
 
 
 def write_output(path: pathlib.Path, data: bytes) -> None:
@@ -99,22 +116,48 @@ def _write(path: pathlib.Path, data: bytes) -> None:
 def read_bytes(path: pathlib.Path) -> bytes | None:
     """The content of a file, or None if there is no such file."""
     try:
-        return path.read_bytes()
+        with reading.opened(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RunError(f"Cannot read {path}: {error.strerror}.") from error
 
 
-def read_json(path: pathlib.Path) -> Any:
-    """The content of a JSON file, or None if there is no such file."""
+def read_json(path: pathlib.Path) -> dict[str, Any] | None:
+    """What `write_json` has written, or None if there is no such file.
+
+    Raises:
+      RunError: the file cannot be read, or is not as it was written.
+    """
     content = read_bytes(path)
     if content is None:
         return None
     try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
+        tree = json.loads(content)
+        digest = tree.pop("digest", None)
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise damaged(path) from error
+    if digest is None:
+        raise RunError(
+            f"{path} has no digest, so it is damaged or of an earlier version, whose "
+            f"runs cannot be trusted to be unchanged: delete the run's folder to train "
+            f"it again, or give another folder with --runs."
+        )
+    if not is_signed(content.removesuffix(b"\n")):
+        raise damaged(path)
+    return tree
+
+
+def digests(folder: pathlib.Path, *patterns: str) -> dict[str, str]:
+    """The SHA-256 of every file below a folder that matches one of the patterns."""
+    found = {}
+    for path in sorted({path for each in patterns for path in folder.glob(each)}):
+        if path.is_file():
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found[str(path.relative_to(folder))] = digest
+    return found
 
 
 def damaged(path: pathlib.Path) -> RunError:

@@ -39,6 +39,11 @@ def name_of(run: Run) -> str:
     return f"{spell(run.optimizer)} on {run.model}, seed {run.seed}"
 
 
+def title_of(run: Run) -> str:
+    """The same as the name of a folder, which may have 255 bytes."""
+    return name_of(run).replace("/", "_").encode()[:200].decode(errors="ignore")
+
+
 def _essence(value: Any) -> Any:
     """What tells a configuration from others of its kind, as plain JSON values."""
     if dataclasses.is_dataclass(value):

@@ -1,53 +1,34 @@
 """The store of runs: one folder a run, named by the hash of its configuration.
 
 A folder holds `config.json` (the run, versions, date), `metrics.jsonl` (see
-`metrics.py`), `events.*` (the same for TensorBoard), `checkpoints/`, `weights/`, `lock`
+`metrics.py`), the same for TensorBoard as `events.*` in a folder that bears the run's
+name, which it shows, `checkpoints/`, `weights/`, `lock`
 and, once the run has ended, `result.json`. The result is written last: where it
-stands, everything else is complete, and nothing in the folder is written again.
+stands, everything else is complete, and nothing in the folder is written again. It
+holds the digests of the other files, and every JSON object one of itself: what has
+changed since is refused.
 """
 
 import contextlib
 import dataclasses
 import datetime
 import importlib.metadata
+import math
 import os
 import pathlib
 import platform
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
 from experiments.errors import ConfigError, RunError
-from experiments.runs import config, files, metrics, names
+from experiments.runs import config, files, metrics, names, results
 from experiments.runs.metrics import Row, Table
+from experiments.runs.results import Result
 from experiments.runs.tensorboard import Events
 
 # Those that decide about numbers.
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "optax-sign", "numpy")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
-    """How a run ended.
-
-    Attributes:
-      status: "finished", or "diverged" when the loss stopped being finite.
-      steps: optimizer steps done.
-      seconds: time spent training and evaluating.
-      state_bytes: size of the optimizer's state.
-      metrics: numbers of the last evaluation, by name; empty if there was none.
-    """
-
-    status: Literal["finished", "diverged"]
-    steps: int
-    seconds: float
-    state_bytes: int
-    metrics: Mapping[str, float]
-
-    def __post_init__(self) -> None:
-        """Rejects a status that is not one, as a damaged file may hold."""
-        if self.status not in ("finished", "diverged"):
-            raise ValueError(f"status must be one of its two, got {self.status!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,23 +59,27 @@ class Handle:
       result: how the run ended; None while it may be written to.
     """
 
-    def __init__(self, folder: pathlib.Path, result: Result | None) -> None:
+    def __init__(
+        self, folder: pathlib.Path, run: config.Run, result: Result | None
+    ) -> None:
+        self._run = run
         self.checkpoints = folder / "checkpoints"
         self.weights = folder / "weights"
         self.result = result
         self._folder = folder
         self._events: Events | None = None
-        path = folder / "metrics.jsonl"
-        self._rows, self._ends = metrics.decode(path)
+        self._path = folder / "metrics.jsonl"
+        self._last, size = _last_row(self._path)
         with files.clear_refusal(folder):
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            self._file = os.open(self._path, flags, 0o666)
         if result is None:
-            self._cut(len(self._rows))  # heals a last line that was torn off
+            self._cut(self._last, size)  # heals a last line that was torn off
 
     @property
     def last_step(self) -> int:
         """Steps whose metrics are stored."""
-        return self._rows[-1]["step"] if self._rows else 0
+        return self._last["step"] if self._last else 0
 
     def append(self, rows: Iterable[Row]) -> None:
         """Adds rows to the metrics; when this returns they are on the disk.
@@ -103,31 +88,32 @@ class Handle:
         """
         self._refuse_if_ended()
         for row in rows:
-            count, first_step = len(self._rows), self.last_step + 1
-            row, line = metrics.encode(row, self._rows[-1] if self._rows else None)
+            last, first_step = self._last, self.last_step + 1
+            row, line = metrics.encode(row, last)
             with files.clear_refusal(self._folder):
+                size = os.fstat(self._file).st_size
                 try:
                     files.write_all(self._file, line)
-                    self._rows.append(row)
-                    self._ends.append(sum(self._ends[-1:]) + len(line))
+                    self._last = row
                 except BaseException:  # no half a row on a full disk or after Ctrl-C
-                    self._cut(count)
+                    self._cut(last, size)
                     raise
                 if self._events is None:
-                    self._events = Events(self._folder, first_step)
+                    measured = sorted(row.keys() - metrics.BARE)
+                    shown = self._folder / names.title_of(self._run)
+                    self._events = Events(shown, first_step, self._run, measured)
                 self._events.write(row)
 
     def truncate_after(self, step: int) -> None:
         """Drops the rows later than a checkpoint's step, before resuming from it."""
         self._refuse_if_ended()
-        kept = sum(row["step"] <= step for row in self._rows)
-        stored = self._rows[kept - 1]["step"] if kept else 0
-        if step > stored:
+        if step > self.last_step:
             raise RunError(
-                f"The metrics in {self._folder} end at step {stored}, before the "
-                f"checkpoint of step {step}: delete this folder to train the run again."
+                f"The metrics in {self._folder} end at step {self.last_step}, before "
+                f"the checkpoint of step {step}: delete this folder to train the run "
+                f"again."
             )
-        self._cut(kept)
+        self._cut(*_last_row(self._path, step))
 
     def finish(self, result: Result) -> None:
         """Marks the run as ended: to be called last, after metrics and weights."""
@@ -137,7 +123,7 @@ class Handle:
                 f"A run of {result.steps} steps cannot finish with metrics that end at "
                 f"step {self.last_step}."
             )
-        files.write_json(self._folder / "result.json", dataclasses.asdict(result))
+        results.write(self._folder, result)
         self.result = result
 
     def close(self) -> None:
@@ -154,12 +140,12 @@ class Handle:
                 f"written to again."
             )
 
-    def _cut(self, count: int) -> None:
-        """Keeps the first rows of the file."""
+    def _cut(self, last: dict[str, Any] | None, size: int) -> None:
+        """Keeps the file up to this row, which ends there."""
         with files.clear_refusal(self._folder):
-            os.ftruncate(self._file, self._ends[count - 1] if count else 0)
+            os.ftruncate(self._file, size)
             os.fsync(self._file)
-        del self._rows[count:], self._ends[count:]
+        self._last = last
 
 
 class Store:
@@ -176,22 +162,22 @@ class Store:
         """How the run ended, or None if it has not."""
         folder = self.folder(run)
         _check_config(folder, run)
-        return _read_result(folder)
+        return results.read(folder)
+
+    def read_rows(self, run: config.Run) -> Iterator[Row]:
+        """The metrics stored so far, also of a run that another process is training."""
+        self.result(run)  # which looks at all files of a run that has ended
+        row = None
+        for row, _ in metrics.read(self.folder(run) / "metrics.jsonl"):
+            yield row
+        if row is None:
+            raise RunError(
+                f"No metrics are stored in {self.folder(run)}: train the run first."
+            )
 
     def read_metrics(self, run: config.Run) -> Table:
-        """The metrics stored so far, also of a run that another process is training."""
-        folder = self.folder(run)
-        _check_config(folder, run)
-        rows, _ = metrics.decode(folder / "metrics.jsonl")
-        if not rows:
-            raise RunError(f"No metrics are stored in {folder}: train the run first.")
-        result = _read_result(folder)
-        if result and result.status == "finished" and result.steps != rows[-1]["step"]:
-            raise RunError(
-                f"{folder / 'metrics.jsonl'} ends at step {rows[-1]['step']} of "
-                f"{result.steps}: delete the run's folder to train it again."
-            )
-        return metrics.table(rows)
+        """The same as columns."""
+        return metrics.table(self.read_rows(run))
 
     @contextlib.contextmanager
     def open(self, run: config.Run) -> Iterator[Handle]:
@@ -204,6 +190,11 @@ class Store:
             what is in it is damaged or belongs to another configuration.
         """
         folder = self.folder(run)
+        if (name := str(folder)) != name.encode(errors="replace").decode():
+            raise RunError(  # tensorstore's answer, after training
+                f"Cannot write to {ascii(name)}, which is not in UTF-8: name another "
+                f"place with --runs."
+            )
         with files.clear_refusal(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with files.lock(folder):
@@ -217,7 +208,7 @@ class Store:
                     "date": now(),
                 }
                 files.write_json(folder / "config.json", description)
-            handle = Handle(folder, _read_result(folder))
+            handle = Handle(folder, run, results.read(folder))
             try:
                 yield handle
             finally:
@@ -225,10 +216,10 @@ class Store:
 
     def list(self) -> list[Entry]:
         """All runs in the store; the entry of a damaged one says what is wrong."""
-        if not self.root.exists():
-            return []
         try:
             folders = sorted(self.root.iterdir())
+        except FileNotFoundError:
+            return []
         except OSError as error:
             raise RunError(f"Cannot read {self.root}: {error.strerror}.") from error
         of_runs = (path for path in folders if re.fullmatch("[0-9a-f]{16}", path.name))
@@ -250,15 +241,26 @@ def _entry(folder: pathlib.Path) -> Entry:
     run = None
     try:
         run = _stored_run(folder)
-        if result := _read_result(folder):
+        if result := results.read(folder):
             return Entry(folder, run, result.status, f"at step {result.steps}", result)
         if process := files.holder(folder):
             return Entry(folder, run, "running", f"by process {process}")
-        rows, _ = metrics.decode(folder / "metrics.jsonl")
+        last, _ = _last_row(folder / "metrics.jsonl")
     except RunError as error:
         return Entry(folder, run, "damaged", str(error))
-    step = rows[-1]["step"] if rows else 0
+    step = last["step"] if last else 0
     return Entry(folder, run, "unfinished", f"at step {step}")
+
+
+def _last_row(
+    path: pathlib.Path, step: float = math.inf
+) -> tuple[dict[str, Any] | None, int]:
+    """The last row of metrics that is not beyond a step, and where it ends."""
+    last, size = None, 0
+    for row, end in metrics.read(path):
+        if row["step"] <= step:
+            last, size = row, end
+    return last, size
 
 
 def _check_config(folder: pathlib.Path, run: config.Run) -> bool:
@@ -276,23 +278,13 @@ def _stored_run(folder: pathlib.Path) -> config.Run | None:
     path = folder / "config.json"
     tree = files.read_json(path)
     if tree is None:
-        if (folder / "metrics.jsonl").exists():
+        if os.path.lexists(folder / "metrics.jsonl"):
             raise files.damaged(path)
         return None
     try:
+        _ = tree["versions"], tree["date"]
         return config.from_json(tree["run"])
     except ConfigError as error:  # perhaps the run of a later version
         raise RunError(f"{path} holds no run known here: {error}") from error
-    except (KeyError, TypeError) as error:
-        raise files.damaged(path) from error
-
-
-def _read_result(folder: pathlib.Path) -> Result | None:
-    path = folder / "result.json"
-    tree = files.read_json(path)
-    if tree is None:
-        return None
-    try:
-        return Result(**tree)
-    except (TypeError, ValueError) as error:
+    except (KeyError, TypeError, RecursionError) as error:
         raise files.damaged(path) from error

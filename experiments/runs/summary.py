@@ -15,14 +15,14 @@ import dataclasses
 import itertools
 import math
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from experiments.data.datasets import DATASETS
 from experiments.errors import RunError
-from experiments.runs import config, names, tables
+from experiments.runs import config, metrics, names, tables
 from experiments.runs.files import read_json
 from experiments.runs.store import Result, Store
 
@@ -80,14 +80,16 @@ class Summary:
         return self.result.state_bytes / self.weights
 
 
-def smooth(losses: np.ndarray, decay: float = SMOOTHING) -> np.ndarray:
-    """Moving average of decay `decay`, corrected for its start at zero."""
-    values = map(float, losses)
+def smooth(
+    losses: Iterable[float], steps: Sequence[int], decay: float = SMOOTHING
+) -> np.ndarray:
+    """Moving average, corrected for its start at zero, after each of the `steps`."""
     sums = itertools.accumulate(
-        values, lambda mean, x: decay * mean + (1 - decay) * x, initial=0.0
+        map(float, losses), lambda mean, x: decay * mean + (1 - decay) * x, initial=0.0
     )
-    means = np.array(list(sums)[1:])
-    return means / (1 - decay ** np.arange(1, len(means) + 1))
+    kept = set(steps)
+    means = np.array([mean for step, mean in enumerate(sums) if step in kept])
+    return means / (1 - decay ** np.asarray(steps))
 
 
 def summarize(store: Store, run: config.Run, weights: int) -> Summary:
@@ -99,16 +101,19 @@ def summarize(store: Store, run: config.Run, weights: int) -> Summary:
     result = store.result(run)
     if result is None:
         raise RunError(f"The run in {store.folder(run)} has not ended: train it first.")
-    table = store.read_metrics(run)
     description = read_json(store.folder(run) / "config.json")
-    kept = _spaced(len(table.losses), min(len(table.losses), POINTS))
+    assert description is not None  # or there were no result
+    kept = _spaced(result.steps, min(result.steps, POINTS))
+    losses = (loss for row in store.read_rows(run) for loss in row["losses"])
+    bare = ({**row, "losses": ()} for row in store.read_rows(run))
+    table = metrics.table(bare)
     return Summary(
         run=run,
         result=result,
         weights=weights,
         versions=description["versions"],
         date=description["date"],
-        loss=smooth(table.losses)[kept - 1],
+        loss=smooth(losses, kept.tolist()),
         evaluated=table.steps,
         evaluations=table.columns,
     )

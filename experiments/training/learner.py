@@ -24,6 +24,9 @@ PyTree = Any
 METRICS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 OSCILLATION = ("oscillation", "unmoved")  # of the runs that track it
 
+# The most losses that are kept before they are written, and so the memory they take.
+WINDOW = 10_000
+
 # What a key is folded with, for each of its uses.
 _INITIALISE, _SHUFFLE, _DROP, _AUGMENT = range(4)
 
@@ -32,7 +35,7 @@ class State(NamedTuple):
     """All that a run needs to go on."""
 
     step: jax.Array  # int32 [], steps done
-    # Of the steps since the last evaluation: float32 [eval_every or less].
+    # Of the steps since the last row of metrics: float32 [eval_every or WINDOW].
     losses: jax.Array
     params: PyTree  # the network's parameters
     other: PyTree  # its other variables but for its keys: batch statistics, carries
@@ -66,6 +69,7 @@ class Learner:
         self.steps_per_epoch = config.steps_per_epoch(run, train_size)
         self.batch_size = run.batch_size
         self._eval_every = min(run.eval_every, self.total_steps)
+        self._window = min(self._eval_every, WINDOW)
         self._run = run
         self._train = (dataset.train_inputs, dataset.train_labels)
         self._train_size = train_size
@@ -100,16 +104,23 @@ class Learner:
         return sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
 
     def interval(self, step: int) -> tuple[int, int]:
-        """The last evaluation before a step and the first that is not before it."""
-        before = max(step - 1, 0) // self._eval_every * self._eval_every
-        return before, min(before + self._eval_every, self.total_steps)
+        """The last row of metrics before a step and the first that is not before it."""
+        done = max(step - 1, 0)
+        since = done % self._eval_every
+        before = done - since % self._window
+        evaluation = done - since + self._eval_every
+        return before, min(before + self._window, evaluation, self.total_steps)
+
+    def evaluates(self, step: int) -> bool:
+        """Whether the row of this step is of an evaluation, not of losses alone."""
+        return step % self._eval_every == 0 or step == self.total_steps
 
     def start(self, key: jax.Array) -> State:
         """The state before the first step."""
         params, other = self._network.start(jax.random.fold_in(key, _INITIALISE))
         return State(
             step=jnp.zeros((), jnp.int32),
-            losses=jnp.zeros(self._eval_every),
+            losses=jnp.zeros(self._window),
             params=params,
             other=other,
             optimizer=self._optimizer.init(params),
@@ -139,7 +150,7 @@ class Learner:
           order: of the epoch in which these steps lie, all of them.
           images: the training set, uint8 [N, …].
           labels: the training set, int32 [N, …].
-          stop: int32 [], at most at the next evaluation.
+          stop: int32 [], at most at the next row of metrics.
 
         Returns:
           The new state and the mean loss of these steps, not finite if one was not.
@@ -152,8 +163,8 @@ class Learner:
             return self._step(state, key, images[batch], labels[batch])
 
         state = jax.lax.fori_loop(first, stop, body, state)
-        at = jnp.arange(self._eval_every)
-        begin = first % self._eval_every
+        at = jnp.arange(self._window)
+        begin = first % self._eval_every % self._window
         fresh = (at >= begin) & (at < begin + stop - first)
         total = jnp.where(fresh, state.losses, 0).sum()
         return state, total / jnp.maximum(stop - first, 1)
@@ -235,13 +246,14 @@ class Learner:
         else:
             measure = jax.value_and_grad(self._network.loss, has_aux=True)
             (loss, other), gradient = measure(*given)
+        at = state.step % self._eval_every % self._window
         gradient = self._penalized(gradient, state.params)
         updates, optimizer = self._optimizer.update(
             gradient, state.optimizer, state.params, **extra
         )
         return State(
             step=state.step + 1,
-            losses=state.losses.at[state.step % self._eval_every].set(loss),
+            losses=state.losses.at[at].set(loss),
             params=optax.apply_updates(state.params, updates),
             other=other,
             optimizer=optimizer,

@@ -111,12 +111,15 @@ class Loop:
 
     def _evaluate(self) -> None:
         begin, moving = time.perf_counter(), self._moving()
-        measured = side_by_side(lambda pair: pair[1].evaluate(), moving)
+        measured = [{} for _ in moving]
+        if self._learner.evaluates(self._step):  # else losses alone are written
+            measured = side_by_side(lambda pair: pair[1].evaluate(), moving)
         seconds = time.perf_counter() - begin
         for (job, lane), metrics in zip(moving, measured, strict=True):
             job.seconds += seconds / len(moving)
             losses = self._losses(lane)
-            needed = [metrics[name] for name in METRICS]  # Q may be of no weight
+            # Q may be of no weight.
+            needed = [metrics[name] for name in METRICS if name in metrics]
             if not np.isfinite([*losses, *needed]).all():
                 self._diverge(job, lane)
                 continue

@@ -199,6 +199,8 @@ def _checked_options(optimizer: config.Optimizer, row: Row) -> dict[str, Any]:
             raise ConfigError(
                 f"Option {name} of {optimizer.name} must be {allowed}, got {value!r}."
             )
+        if type(value) is int and not isinstance(arguments[name], int):
+            options[name] = float(value)  # JAX's own integers end at 2**31
     return options
 
 

@@ -69,21 +69,24 @@ def train(
             shutil.rmtree(store.folder(run) / "checkpoints", ignore_errors=True)
     learners = [Learner(group[0], load(group[0].dataset)) for group in groups.values()]
     for group, learner in zip(groups.values(), learners, strict=True):
-        with contextlib.ExitStack() as held:
-            handles = [held.enter_context(store.open(run)) for run in group]
-            jobs = [
-                _take_up(run, handle, learner)
-                for run, handle in zip(group, handles, strict=True)
-                if handle.result is None  # another process has not been faster
-            ]
-            # Those that have come about equally far go on side by side.
-            jobs.sort(key=lambda job: -job.step)
-            dataset = load(group[0].dataset)
-            compiled = functools.cache(functools.partial(Programs, learner, dataset))
-            while jobs:
-                together, jobs = jobs[: len(devices)], jobs[len(devices) :]
-                programs = [compiled(device) for device in devices[: len(together)]]
-                Loop(learner, programs, together, checkpoint_seconds, on_progress).run()
+        dataset = load(group[0].dataset)
+        compiled = functools.cache(functools.partial(Programs, learner, dataset))
+        # Those that have come about equally far go on side by side.
+        group.sort(key=lambda run: -checkpoints.last_step(store.folder(run)))
+        for first in range(0, len(group), len(devices)):
+            # Held no sooner than they are trained: each takes open files and memory.
+            with contextlib.ExitStack() as held:
+                together = group[first : first + len(devices)]
+                handles = [held.enter_context(store.open(run)) for run in together]
+                jobs = [
+                    _take_up(run, handle, learner)
+                    for run, handle in zip(together, handles, strict=True)
+                    if handle.result is None  # another process has not been faster
+                ]
+                if not jobs:
+                    continue
+                programs = [compiled(device) for device in devices[: len(jobs)]]
+                Loop(learner, programs, jobs, checkpoint_seconds, on_progress).run()
     return [result for run in runs if (result := store.result(run))]
 
 

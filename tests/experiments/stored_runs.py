@@ -1,8 +1,10 @@
 """A run for the tests of the store, its rows and its result."""
 
+import json
+
 import numpy as np
 
-from experiments.runs import config
+from experiments.runs import config, files
 from experiments.runs.store import Result
 
 RUN = config.Run(optimizer=config.Optimizer(name="mas", learning_rate=2e-4), steps=6)
@@ -22,6 +24,13 @@ def row(step, size=2):
     }
 
 
+def forge(path, **changes):
+    """Changes a signed JSON object as another version might have written it."""
+    tree = json.loads(path.read_text()) | changes
+    del tree["digest"]
+    path.write_bytes(files.signed(tree) + b"\n")
+
+
 def forget(path, name):
     """Deletes the row of this name from a table."""
     lines = path.read_text().splitlines(keepends=True)
@@ -31,4 +40,6 @@ def forget(path, name):
 
 
 def content(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {
+        path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }

@@ -81,7 +81,8 @@ jax.jit(lambda x: x + 1)(1)
 """
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "programs").touch()
-    for cache in (tmp_path / "file" / "cache", tmp_path / "cache"):
+    nobody = "~nosuchuser/cache"
+    for cache in (tmp_path / "file" / "cache", tmp_path / "cache", nobody):
         done = run(script, tmp_path, OPTAX_SIGN_CACHE=str(cache))
         assert done.stderr == ""
 

@@ -18,7 +18,8 @@ FLOORS = (
     ("networks", "paths"),
     ("runs",),
     ("data",),
-    ("environment", "errors", "style"),
+    ("environment", "style"),
+    ("errors",),
 )
 LEVEL = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 NOT_CODE = {"results", "__init__", "__pycache__"}

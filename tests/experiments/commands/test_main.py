@@ -76,6 +76,20 @@ def test_module_returns_the_exit_code():
         ("train --batch-size 84", "batch_size must be at most 83"),
         ("train --seeds 0", "seeds must be an integer >= 1, got 0"),
         ("train --devices 0", "devices must be an integer >= 1, got 0"),
+        (f"train --steps {10**4000}", "steps must be at most 2147483647"),
+        (f"train --steps {10**18}", "steps must be at most 2147483647"),
+        (
+            "train --batch-size 8 --epochs 2000000000",
+            "epochs must be at most 214748364",
+        ),
+        (f"train --eval-every {10**18}", "eval_every must be at most 2147483647"),
+        ("train --seeds 1000000000", "seeds must be at most 100000"),
+        ("train --devices 1000000000", "devices must be at most 256"),
+        (
+            "train --optimizer adarem,decay_every=3000000000",
+            "decay_every must lie in [1, 2.14748e+09), got 3000000000",
+        ),
+        ("train --runs b\udcffd", "which is not in UTF-8: name another place"),
         ("train --schedule cosin", "perhaps 'cosine'"),
         ("train --schedule step", "schedule boundaries are needed"),
         ("train --runs /proc/runs", "Cannot write to /proc/runs/"),
@@ -184,7 +198,10 @@ def test_compare_prints_means_with_their_intervals(command):
         runs = [training_cases.run(name, rate, seed=seed) for seed in range(3)]
         found = [store.result(run) for run in runs]
         losses = [result.metrics["test_loss"] for result in found]
-        smooth = [summary.smooth(store.read_metrics(run).losses)[-1] for run in runs]
+        smooth = [
+            summary.smooth(store.read_metrics(run).losses, range(1, 26))[-1]
+            for run in runs
+        ]
         (row,) = (line for line in out.splitlines() if f"│ {name}," in line)
         assert intervals.interval(losses).text(3) in row
         assert intervals.interval(smooth).text(3) in row

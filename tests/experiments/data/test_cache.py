@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from experiments.data import cache as data_cache
 from experiments.errors import DataError
+from tests.experiments.messages import assert_one_sentence
 
 ARRAYS = {"images": np.arange(24, dtype=np.uint8).reshape(2, 3, 4), "labels": np.eye(2)}
 SLOW_BUILD = """
@@ -114,7 +116,11 @@ def test_a_damaged_array_is_named_and_prepared_again(cache, capsys, damage):
 
 @pytest.mark.parametrize(
     "digests",
-    ["", "{", "3", '["images", "labels"]', "{}", '{"images": 1, "labels": 2}'],
+    [
+        *("", "{", "3", '["images", "labels"]', "{}", '{"images": 1, "labels": 2}'),
+        "[" * 200_000,
+    ],
+    ids=range(7),
 )
 def test_damaged_digests_are_prepared_again(cache, digests):
     load()
@@ -180,6 +186,26 @@ def test_a_disk_that_fails(cache, monkeypatch, number, sentence):
         load(needs=3 << 20)
     assert "\n" not in str(caught.value)
     assert names(cache) == {"tiny.lock"}
+
+
+def test_a_fifo_in_the_cache_is_refused(cache):
+    load()
+    (cache / "tiny" / "images.npy").unlink()
+    os.mkfifo(cache / "tiny" / "images.npy")
+    with pytest.raises(DataError, match="cache folder .* not a regular file"):
+        load()
+
+
+def test_a_home_that_is_not_known_is_named(monkeypatch):
+    monkeypatch.setenv("OPTAX_SIGN_CACHE", "~nosuchuser/x")
+    with pytest.raises(DataError, match="'~nosuchuser/x'.* set OPTAX_SIGN_CACHE"):
+        load()
+    for name in ("OPTAX_SIGN_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)  # no entry for anyone
+    with pytest.raises(DataError, match="'~/.cache'.* set OPTAX_SIGN_CACHE") as error:
+        load()
+    assert_one_sentence(str(error.value))
 
 
 def test_too_little_space_is_said_before_work_starts(cache, monkeypatch):

@@ -4,7 +4,9 @@ import contextlib
 import functools
 import gzip
 import http.server
+import os
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import requests
 
 from experiments.data import fashion_mnist, tfds_files
 from experiments.errors import DataError
+from tests.experiments import foreign
 from tests.experiments.tiny_fashion_mnist import (
     debian_files,
     files,
@@ -92,6 +95,15 @@ def test_wrong_files_are_named(tmp_path, raw, nowhere, contents, damage):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("make", [os.mkfifo, foreign.huge])
+def test_what_might_never_end_is_named_at_once(tmp_path, raw, nowhere, make):
+    name = "train-labels-idx1-ubyte.gz"
+    rest = {k: v for k, v in files().items() if k != name}
+    make(folder_of(tmp_path / "given", rest) / name)
+    with pytest.raises(DataError, match=f"{name} cannot be read .* must hold train"):
+        fashion_mnist.obtain(raw, tmp_path / "given", nowhere)
+
+
 @pytest.mark.parametrize("missing", ["folder", "file", "file is a folder"])
 def test_missing_files_are_named(tmp_path, raw, nowhere, missing):
     name = "train-labels-idx1-ubyte.gz"
@@ -140,7 +152,12 @@ def served(folder: Path):
         def log_message(self, format, *args):
             pass
 
-    handler = functools.partial(Quiet, directory=str(folder))
+    with served_by(functools.partial(Quiet, directory=str(folder))) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def served_by(handler):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
@@ -160,7 +177,10 @@ def test_download_through_tfds(tmp_path, raw, nowhere, monkeypatch):
 
 @pytest.mark.parametrize(
     ("damage", "reason"),
-    [(lambda data: data[:-1], "failed: NonMatching"), (None, "reach: HTTPError")],
+    [
+        (lambda data: data[:-1], "gz is not the published file"),
+        (None, "reach: HTTPError"),
+    ],
 )
 def test_a_download_that_is_not_the_file(
     tmp_path, raw, nowhere, monkeypatch, damage, reason
@@ -170,6 +190,42 @@ def test_a_download_that_is_not_the_file(
         use_tiny_files(url, monkeypatch)
         with pytest.raises(DataError, match=reason):
             fashion_mnist.obtain(raw, None, nowhere)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [("stall", "failed: ConnectionError"), ("error", "failed: HTTPError")],
+)
+def test_a_download_that_stalls_or_fails_is_given_up_soon(
+    raw, nowhere, monkeypatch, behaviour, reason
+):
+    class Bad(http.server.BaseHTTPRequestHandler):
+        def log_message(self, format, *args):
+            pass
+
+        def do_HEAD(self):
+            self.send_response(200)
+            self.end_headers()
+
+        def do_GET(self):
+            if behaviour == "error":
+                return self.send_error(500)
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b"half")
+            released.wait(60)
+
+    released = threading.Event()
+    monkeypatch.setattr(tfds_files, "_STALL_SECONDS", 0.2, raising=False)
+    with served_by(Bad) as url:
+        use_tiny_files(url, monkeypatch)
+        begin = time.monotonic()
+        with pytest.raises(DataError, match=reason):
+            fashion_mnist.obtain(raw, None, nowhere)
+        seconds = time.monotonic() - begin
+        released.set()
+    assert seconds < 20
 
 
 def test_a_silent_network_is_given_up_soon(raw, nowhere, monkeypatch):

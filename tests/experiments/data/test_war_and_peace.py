@@ -1,10 +1,15 @@
 """A text in rows of streams, to the character, and texts that will not do."""
 
+import os
+import pathlib
+import tempfile
+
 import numpy as np
 import pytest
 
 from experiments.data import datasets, war_and_peace
 from experiments.errors import DataError
+from tests.experiments import foreign
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.text_cases import LENGTH, STREAMS, TEXT, small_sizes
 
@@ -81,6 +86,24 @@ def test_texts_that_will_not_do(given, small, content, message):
         (given / "input.txt").write_bytes(content)
     with pytest.raises(DataError, match=message) as error:
         war_and_peace.build(given)
+    assert_one_sentence(str(error.value))
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, foreign.huge])
+def test_what_is_no_text_is_named_at_once(given, make):
+    make(given / "input.txt")
+    with pytest.raises(DataError, match="input.txt cannot be read .* --data-dir") as e:
+        war_and_peace.build(given)
+    assert_one_sentence(str(e.value))
+
+
+def test_a_folder_of_another_user_blames_data_dir():
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0)
+        with foreign.as_nobody(), pytest.raises(DataError, match="Permission") as error:
+            war_and_peace.build(pathlib.Path(place))
+        os.chmod(place, 0o700)
+    assert "--data-dir" in str(error.value)
     assert_one_sentence(str(error.value))
 
 

@@ -40,7 +40,7 @@ BAD_RUNS = [
     ("eval_every", 0, ">= 1, got 0"),
     ("seed", -1, ">= 0, got -1"),
     ("seed", False, "integer"),
-    ("seed", 2**32, "< 2**32"),
+    ("seed", 2**32, "at most 4294967295"),
 ]
 BAD_OPTIMIZERS = [
     ("name", ["adam"], "optimizer must be a name, got ['adam']"),

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from experiments.runs import summary
 from experiments.runs.store import RunError
 from tests.experiments.messages import assert_one_sentence
 from tests.experiments.stored_runs import FINISHED, RUN, content, row
@@ -32,7 +34,7 @@ def test_float32_comes_back_exactly_in_columns(store):
 
 
 def test_a_row_is_the_same_bytes_in_whatever_order_it_comes(store):
-    names = ["step", "losses", "a", "b", "c", "d", "e"]
+    names = ["step", "losses", "a", "b", "c", "d", "e", "digest"]
     with store.open(RUN) as handle:
         handle.append(
             [{"e": 5, "losses": [], "c": 3, "a": 1, "d": 4, "b": 2, "step": 0}]
@@ -109,8 +111,45 @@ def test_rows_lost_from_a_finished_run_are_noticed(store, folder):
         handle.finish(FINISHED)
     path = folder / "metrics.jsonl"
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
-    with pytest.raises(RunError, match="ends at step 4 of 6"):
+    with pytest.raises(RunError, match="metrics.jsonl is damaged or missing"):
         store.read_metrics(RUN)
+
+
+def test_a_changed_digit_of_an_unfinished_run_is_named(store, folder):
+    path = folder / "metrics.jsonl"
+    path.write_text(path.read_text().replace('"train_loss": 0.', '"train_loss": 1.'))
+    for use in (store.read_metrics, lambda run: store.open(run).__enter__()):
+        with pytest.raises(RunError, match=f"{path} is .* match its digest") as error:
+            use(RUN)
+        assert_one_sentence(str(error.value))
+
+
+def test_rows_of_losses_alone_are_no_evaluations(store):
+    bare = [{k: row(step)[k] for k in ("step", "losses")} for step in (2, 6)]
+    with store.open(RUN) as handle:
+        handle.append([bare[0], row(4), bare[1], row(8)])
+    table = store.read_metrics(RUN)
+    assert table.losses.shape == (8,)
+    np.testing.assert_array_equal(table.steps, [4, 8])
+    assert {column.shape for column in table.columns.values()} == {(2,)}
+
+
+def test_memory_does_not_grow_with_the_steps_of_a_run(store):
+    def peak(steps):
+        run = dataclasses.replace(RUN, steps=steps)
+        with store.open(run) as handle:
+            handle.append(row(step, 500) for step in range(500, steps + 1, 500))
+            handle.finish(dataclasses.replace(FINISHED, steps=steps))
+        tracemalloc.start()
+        with store.open(run) as handle:
+            assert handle.last_step == steps
+        summary.summarize(store, run, weights=4)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    # An evaluation is a few numbers, of which all are kept; a loss is 4 bytes.
+    assert peak(10_000) - peak(5_000) < 4 * 5_000
 
 
 @pytest.mark.parametrize(

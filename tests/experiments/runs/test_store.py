@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
+import os
+import pathlib
+import re
+import tempfile
 
 import numpy as np
 import pytest
 
-from experiments.runs import config, names
+from experiments.runs import config, names, summary
 from experiments.runs import store as stores
 from experiments.runs.store import PACKAGES, RunError, Store
+from tests.experiments.foreign import as_nobody, huge
 from tests.experiments.messages import assert_one_sentence
-from tests.experiments.stored_runs import FINISHED, RUN, content, row
+from tests.experiments.stored_runs import FINISHED, RUN, content, forge, row
 
 
 def test_finished_run_is_read_back_and_never_written_again(store, folder):
@@ -128,42 +133,93 @@ def test_damaged_json_is_named(store, folder, name, text):
 
 
 def test_result_of_an_unknown_status_is_damage(store, folder):
-    tree = dataclasses.asdict(FINISHED) | {"status": "won"}
-    (folder / "result.json").write_text(json.dumps(tree))
-    with pytest.raises(RunError, match="result.json is damaged"):
-        store.result(RUN)
-
-
-def test_metrics_without_a_configuration_are_damage(store, folder):
-    (folder / "config.json").unlink()
-    with pytest.raises(RunError, match="config.json is damaged or missing"):
-        store.open(RUN).__enter__()
-
-
-def test_run_of_a_later_version_is_named(store, folder):
-    path = folder / "config.json"
-    path.write_text(path.read_text().replace('"augment"', '"augmented"'))
-    with pytest.raises(RunError, match="no run known here: .*'augmented'") as error:
-        store.result(RUN)
-    assert_one_sentence(str(error.value))
-
-
-def test_list_tells_what_every_run_is_doing(store, folder):
-    finished, diverged = (dataclasses.replace(RUN, seed=seed) for seed in (1, 2))
-    with store.open(finished) as handle:
-        handle.append([row(6, 6)])
+    with store.open(RUN) as handle:
+        handle.append([row(6)])
         handle.finish(FINISHED)
-    lost = dataclasses.replace(FINISHED, status="diverged", steps=3)
-    with store.open(diverged) as handle:
-        handle.finish(lost)
-    (store.root / "notes").mkdir()
-    entries = {entry.run: entry for entry in store.list()}
-    assert len(entries) == 3
-    told = {
-        run: (entry.status, entry.detail, entry.result)
-        for run, entry in entries.items()
-    }
-    assert told[RUN] == ("unfinished", "at step 4", None)
-    assert told[finished] == ("finished", "at step 6", FINISHED)
-    assert told[diverged] == ("diverged", "at step 3", lost)
-    assert entries[RUN].folder == folder
+    for change in ({"status": "won"}, {"metrics": None}, {"steps": "6"}, {"files": []}):
+        forge(folder / "result.json", **dataclasses.asdict(FINISHED) | change)
+        with pytest.raises(RunError, match="result.json is damaged"):
+            store.result(RUN)
+
+
+@pytest.fixture
+def finished(store, folder):
+    """The folder of a run that has finished, with weights."""
+    with store.open(RUN) as handle:
+        handle.append([row(6)])
+        (handle.weights / "d").mkdir(parents=True)
+        (handle.weights / "d" / "0").write_bytes(bytes(range(99)))
+        handle.finish(FINISHED)
+    return folder
+
+
+def test_a_changed_byte_in_any_file_of_a_finished_run_is_named(store, finished):
+    other = dataclasses.replace(RUN, seed=1)
+    with store.open(other):
+        pass
+    files = [p for p in finished.rglob("*") if p.is_file() and p.name != "lock"]
+    assert len(files) >= 5
+    for path in files:
+        content = path.read_bytes()
+        digits = [i for i, byte in enumerate(content) if chr(byte).isdigit()]
+        for at in {len(content) // 2, *digits[:: max(1, len(digits) // 20)]}:
+            changed = bytes([content[at] ^ 1])
+            path.write_bytes(content[:at] + changed + content[at + 1 :])
+            with pytest.raises(RunError, match=re.escape(str(path))) as error:
+                store.result(RUN)
+            assert_one_sentence(str(error.value))
+        path.unlink()
+        if path.name != "result.json":
+            with pytest.raises(RunError, match=re.escape(str(path))):
+                summary.summarize(store, RUN, weights=4)
+            told = {entry.folder: entry.status for entry in store.list()}
+            assert told == {finished: "damaged", store.folder(other): "unfinished"}
+        path.write_bytes(content)
+    assert store.result(RUN) == FINISHED
+
+
+def test_a_run_of_an_earlier_version_is_refused_with_what_to_do(store, finished):
+    for name in ("result.json", "config.json"):
+        tree = json.loads((finished / name).read_text())
+        del tree["digest"]
+        (finished / name).write_text(json.dumps(tree, indent=2))
+        with pytest.raises(RunError, match=f"{name} has no digest.* --runs") as error:
+            store.result(RUN)
+        assert_one_sentence(str(error.value))
+    assert [entry.status for entry in store.list()] == ["damaged"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "result.json", "metrics.jsonl"])
+@pytest.mark.parametrize("foreign", [os.mkfifo, os.mkdir, huge])
+def test_what_is_no_file_of_ours_is_named_and_other_runs_are_listed(
+    store, folder, name, foreign
+):
+    with store.open(dataclasses.replace(RUN, seed=1)):
+        pass
+    (folder / name).unlink(missing_ok=True)
+    foreign(folder / name)
+    with pytest.raises(RunError, match=re.escape(str(folder / name))) as error:
+        store.open(RUN).__enter__()
+    assert_one_sentence(str(error.value))
+    told = {entry.folder: entry.status for entry in store.list()}
+    assert told.pop(folder) == "damaged"
+    assert list(told.values()) == ["unfinished"]
+
+
+def test_folders_of_another_user_are_named_and_other_runs_are_listed():
+    with tempfile.TemporaryDirectory() as place:  # pytest's own are for one user alone
+        os.chmod(place, 0o755)
+        store = Store(pathlib.Path(place) / "runs")
+        for seed in (0, 1):
+            with store.open(dataclasses.replace(RUN, seed=seed)):
+                pass
+        store.folder(RUN).chmod(0)
+        with as_nobody():
+            statuses = sorted(entry.status for entry in store.list())
+        os.chmod(place, 0)
+        with as_nobody(), pytest.raises(RunError, match="Permission denied") as error:
+            store.list()
+        assert_one_sentence(str(error.value))
+        os.chmod(place, 0o755)
+        store.folder(RUN).chmod(0o755)
+    assert statuses == ["damaged", "unfinished"]

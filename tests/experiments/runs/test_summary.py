@@ -16,7 +16,7 @@ from tests.experiments.summaries import run, summary
 
 def test_smoothing_is_a_weighted_mean_of_all_losses_so_far():
     losses = np.random.default_rng(0).uniform(size=60)
-    smoothed = results.smooth(losses, decay=0.9)
+    smoothed = results.smooth(losses, range(1, 61), decay=0.9)
     for end in (1, 2, 60):
         weights = 0.9 ** np.arange(end)[::-1]
         expected = np.average(losses[:end], weights=weights)
@@ -31,7 +31,7 @@ def test_summary_of_a_stored_run(store):
     kept = results.summarize(store, RUN, weights=4)
     losses = np.concatenate([row(step)["losses"] for step in (2, 4, 6)])
     np.testing.assert_array_equal(kept.steps, [1, 2, 3, 4, 5, 6])
-    np.testing.assert_array_equal(kept.loss, results.smooth(losses))
+    np.testing.assert_array_equal(kept.loss, results.smooth(losses, range(1, 7)))
     np.testing.assert_array_equal(kept.evaluated, [2, 4, 6])
     np.testing.assert_array_equal(
         kept.evaluations["train_loss"],
@@ -51,7 +51,7 @@ def test_long_curves_keep_both_ends(store):
     assert len(kept.steps) == results.POINTS
     assert (kept.steps[0], kept.steps[-1]) == (1, 1001)
     assert np.diff(kept.steps).max() <= 3
-    smoothed = results.smooth(row(1001, size=1001)["losses"])
+    smoothed = results.smooth(row(1001, size=1001)["losses"], range(1, 1002))
     np.testing.assert_array_equal(kept.loss, smoothed[kept.steps - 1])
 
 

@@ -90,6 +90,13 @@ def test_options_reach_the_optimizer(name, options, meant):
     np.testing.assert_array_equal(trajectory(make(name, **options)), trajectory(meant))
 
 
+@pytest.mark.parametrize("word", ["adam,eps=9007199254740992", "sgd,momentum=0"])
+def test_whole_numbers_beyond_those_of_jax_are_numbers(word):
+    tx = optimizers.make(optimizers.parse(word), 1)
+    updates, _ = tx.update(jnp.ones(2), tx.init(jnp.ones(2)), jnp.ones(2))
+    assert jnp.isfinite(updates).all()
+
+
 def test_adagrad_is_that_of_keras():
     # Keras 3: accumulator += g²; update = -lr g / sqrt(accumulator + eps), in float64.
     accumulator, expected = 0.1, []

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+import os
+import resource
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +15,8 @@ from flax import nnx
 from experiments.data import datasets
 from experiments.errors import ConfigError
 from experiments.networks.catalogue import NETWORKS
-from experiments.training import loop, optimizers
+from experiments.runs.store import Store
+from experiments.training import learner, loop, optimizers
 from experiments.training.learner import METRICS, Learner
 from experiments.training.train import train
 from tests.experiments.messages import assert_one_sentence
@@ -282,3 +285,47 @@ def test_training_needs_a_device(store):
     with pytest.raises(ValueError, match="devices must hold at least one") as error:
         train([run()], store, devices=[])
     assert_one_sentence(str(error.value))
+
+
+def test_more_seeds_than_files_may_be_open(store):
+    runs = [run(seed=seed, steps=1) for seed in range(20)]
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = len(os.listdir("/proc/self/fd")) + 30  # two for each seed were too many
+    resource.setrlimit(resource.RLIMIT_NOFILE, (room, limits[1]))
+    try:
+        results = train(runs, store, devices=jax.devices()[:2])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert [result.status for result in results] == ["finished"] * 20
+
+
+def test_memory_grows_with_neither_steps_nor_the_distance_of_evaluations():
+    far = run(steps=10**9, eval_every=10**9)
+    assert Learner(far, dataset()).abstract.losses.shape == (learner.WINDOW,)
+
+
+def test_losses_between_distant_evaluations_are_written_in_portions(
+    store, tmp_path, monkeypatch
+):
+    a_run = run("adam", eval_every=10, track_oscillation=True)
+    train([a_run], store)
+    monkeypatch.setattr(learner, "WINDOW", 4)
+    monkeypatch.setattr(loop, "PORTION_SECONDS", 0.0)
+    portions = Store(tmp_path / "portions")
+
+    def interrupt(event):
+        if event.step == 17:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train([a_run], portions, on_progress=interrupt)
+    train([a_run], portions)
+    rows = [row["step"] for row in portions.read_rows(a_run)]
+    assert rows == [4, 8, 10, 14, 18, 20, 24, 25]
+    whole, found = (each.read_metrics(a_run) for each in (store, portions))
+    np.testing.assert_array_equal(found.losses, whole.losses)
+    np.testing.assert_array_equal(found.steps, [10, 20, 25])
+    for name, column in whole.columns.items():
+        np.testing.assert_array_equal(found.columns[name], column)
+    for name, array in weights(store, a_run).items():
+        np.testing.assert_array_equal(weights(portions, a_run)[name], array)
