@@ -219,6 +219,15 @@ def test_a_diverging_path_is_cut_and_told():
     assert_one_sentence(path.notice)
 
 
+def test_a_path_that_leaves_the_view_is_told():
+    ravine = PRESETS["ravine"]
+    adarem = METHODS["adarem"]
+    path = trajectory(ravine, adarem, adarem.starting_values(ravine), ravine.start, 300)
+    assert path.diverged_at is None and path.final_loss > 1e6
+    assert path.notice is not None and "AdaRem leaves the view" in path.notice
+    assert_one_sentence(path.notice)
+
+
 def test_a_start_without_a_loss_is_told():
     surface = surfaces.from_formula("log(w1) + w2**2")
     path = trajectory(surface, METHODS["sgd"], {}, (-1.0, 0.0), 10)
