@@ -20,7 +20,7 @@ SHADES = 64
 MARKS = 8  # along a path
 _PLACE = ("x", "y", "dw", "dh")
 # Not so high that nothing else has room on the screen.
-LOW = ":host { height: max(240px, min(460px, 42vh)) !important; }"
+LOW = ":host { flex: none !important; height: clamp(240px, 44vh, 460px) !important; }"
 FAR = 100.0  # times the view; further out a path is not drawn true
 
 
@@ -56,7 +56,8 @@ class Contours:
         self._paths = [self._path(slot) for slot in range(MAX_OPTIMIZERS)]
         hollow: Any = {"x": "w1", "y": "w2", "line_width": 2, "fill_alpha": 0}
         points = ((self._minima, "x", 13), (self._start, "circle_cross", 15))
-        tell(self.figure, "loss @loss at @w1, @w2", [line for line, *_ in self._paths])
+        lines = [line for line, *_ in self._paths]
+        tell(self.figure, "loss @loss at @w1, @w2", lines, "mouse")
         self._crosses = [
             self.figure.scatter(source=source, marker=marker, size=size, **hollow)
             for source, marker, size in points
@@ -79,9 +80,11 @@ class Contours:
         colours = LinearColorMapper(low=0, high=1)
         shade = {"field": "shade", "transform": colours}
         # Dark below, so that the bright end shows on white.
-        line = self.figure.line(
+        self.figure.line(
             "w1", "w2", source=lines, line_color="black", line_alpha=0.55, line_width=4
         )
+        # As wide as a pointer needs it.
+        line = self.figure.line("w1", "w2", source=lines, line_alpha=0, line_width=16)
         self.figure.segment(
             "x0", "y0", "x1", "y1", source=parts, line_color=shade, line_width=2.5
         )

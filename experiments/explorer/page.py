@@ -36,7 +36,7 @@ LAYOUT = """
   gap: 4px 16px;
   align-items: start;
 }
-:host, :host > div { height: max-content; }
+:host, :host > div { height: max-content; max-height: none; }
 :host > .setting { grid-area: setting; }
 :host > .cards { grid-area: cards; }
 :host > .figures {
@@ -46,7 +46,7 @@ LAYOUT = """
   z-index: 2;
   max-height: calc(100vh - 80px);
   overflow-y: auto;
-  background: var(--mui-palette-background-paper, var(--panel-surface-color));
+  background: var(--mui-palette-background-paper);
 }
 @media (max-width: 860px) {
   :host {
@@ -54,7 +54,7 @@ LAYOUT = """
     grid-template-areas: "figures" "setting" "cards";
     grid-template-rows: repeat(3, max-content);
   }
-  :host > .figures { max-height: 52vh; border-bottom: 1px solid; }
+  :host > .figures { max-height: 54vh; border-bottom: 1px solid; }
 }
 """
 
@@ -153,7 +153,8 @@ class Explorer(pn.viewable.Viewer):
     def _say(self, sentences: tuple[str, ...]) -> None:
         self.said = sentences
         text = "<br>".join(map(html.escape, sentences)) or HINT
-        mark = "border-left:4px solid #d55e00;padding-left:8px" if sentences else ""
+        mark = "border-left:4px solid #d55e00;padding-left:8px;" if sentences else ""
+        mark += "max-height:7em;overflow-y:auto"  # or many would hide the plot
         self._status.object = f"<div role='status' style='{mark}'>{text}</div>"
 
     def _match_cards(self) -> None:

@@ -155,7 +155,7 @@ def trajectory(
         distance=float(np.linalg.norm(gaps, axis=1).min()),
         diverged_at=diverged_at,
         notice=_notice(method, start, diverged_at)
-        or _left(surface, method, points[last]),
+        or _left(surface, method, points[last], losses[last]),
     )
 
 
@@ -173,13 +173,15 @@ def _notice(method: Method, start: Point, diverged_at: int | None) -> str | None
     )
 
 
-def _left(surface: Surface, method: Method, end: np.ndarray) -> str | None:
+def _left(
+    surface: Surface, method: Method, end: np.ndarray, loss: np.ndarray
+) -> str | None:
     lows, highs = np.array(surface.bounds).T
     if (lows <= end).all() and (end <= highs).all():
         return None
     return (
-        f"{method.label} leaves the view and ends at ({end[0]:.3g}, {end[1]:.3g}); a "
-        f"smaller learning rate may keep it."
+        f"{method.label} leaves the view and ends at ({end[0]:.3g}, {end[1]:.3g}), "
+        f"where the loss is {loss:.3g}."
     )
 
 

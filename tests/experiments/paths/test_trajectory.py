@@ -53,7 +53,7 @@ def test_path_is_that_of_the_copied_expression(key, surface):
     start = (preset.start[0] + 0.0123, preset.start[1] - 0.0321)
     path = trajectory(preset, METHODS[key], values, start, STEPS)
     points, losses = walked(key, surface, values, start)
-    assert path.diverged_at is None and path.notice is None
+    assert path.diverged_at is None
     assert path.points.dtype == np.float64
     assert (np.diff(path.points, axis=0) != 0).any()
     # float64 roundings of 1e-16, which forty steps down a curved valley may magnify.
