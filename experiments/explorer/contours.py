@@ -57,7 +57,7 @@ class Contours:
         hollow: Any = {"x": "w1", "y": "w2", "line_width": 2, "fill_alpha": 0}
         points = ((self._minima, "x", 13), (self._start, "circle_cross", 15))
         lines = [line for line, *_ in self._paths]
-        tell(self.figure, "loss @loss at @w1, @w2", lines, "mouse")
+        tell(self.figure, "loss @loss at @w1, @w2", lines)
         self._crosses = [
             self.figure.scatter(source=source, marker=marker, size=size, **hollow)
             for source, marker, size in points

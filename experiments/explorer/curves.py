@@ -158,8 +158,8 @@ def canvas(
     )
 
 
-def tell(drawing: figure, what: str, curves: Sequence[Any], mode: Any = "vline"):
-    """Has the pointer told what it is at on these curves: all, or that of the mouse."""
+def tell(drawing: figure, what: str, curves: Sequence[Any]) -> None:
+    """Has the pointer told what it is at on one of these curves."""
     number: Any = {name: "printf" for name in ("@loss", "@w1", "@w2", "$snap_y")}
     for name in number:
         what = what.replace(name, f"{name}{{%.4g}}")
@@ -169,7 +169,6 @@ def tell(drawing: figure, what: str, curves: Sequence[Any], mode: Any = "vline")
             tooltips=f"$name, step @step: {what}",
             formatters=number,
             line_policy="nearest",
-            mode=mode,
             visible=False,
         )
     )
