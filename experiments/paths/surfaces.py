@@ -154,12 +154,9 @@ def _lowest(loss: Formula, bounds: Bounds) -> Point:
         ends = np.clip([lowest - reach, lowest + reach], lows, highs)
         seen = grid.__wrapped__(loss, ends.T)  # of which none is asked for again
         losses = np.nan_to_num(seen.losses, nan=math.inf)
-        row, column = np.unravel_index(losses.argmin(), losses.shape)
-        if losses[row, column] < least:
-            least, lowest = (
-                losses[row, column],
-                np.array([seen.w1[column], seen.w2[row]]),
-            )
+        if losses.min() < least:
+            least, (row, column) = losses.min(), divmod(int(losses.argmin()), GRID)
+            lowest = np.array([seen.w1[column], seen.w2[row]])
     return float(lowest[0]), float(lowest[1])
 
 
