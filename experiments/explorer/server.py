@@ -94,7 +94,7 @@ def serve(
         # Finds, too, those that left before they were greeted.
         keep_alive_milliseconds=SEEN_TO,
     )
-    # That the origin of a page is the host it asks is checked already.
+    # Tornado compares the origin of a page with the host, but not the host.
     server._tornado.add_handlers(
         f"(?!(?:{known(host, name)})$).*$",
         [(".*", ErrorHandler, {"status_code": 403})],

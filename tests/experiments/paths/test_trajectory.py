@@ -222,7 +222,7 @@ def test_a_diverging_path_is_cut_and_told():
 def test_a_path_that_leaves_the_view_is_told():
     ravine = PRESETS["ravine"]
     adarem = METHODS["adarem"]
-    path = trajectory(ravine, adarem, adarem.starting_values(ravine), ravine.start, 300)
+    path = trajectory(ravine, adarem, adarem.starting_values(ravine), ravine.start, 40)
     assert path.diverged_at is None and path.final_loss > 1e6
     assert path.notice is not None and "AdaRem leaves the view" in path.notice
     assert_one_sentence(path.notice)
