@@ -13,13 +13,16 @@ class Explore:
 
     Attributes:
       port: where the page is served.
-      host: who can see it: this machine alone, or another address to listen at, as
-        0.0.0.0 for everyone who reaches this machine.
+      host: who can see it: this machine alone, or another name or address of it to
+        listen at, as 0.0.0.0 (or :: with IPv6) for everyone who reaches this machine.
+      name: under which a proxy in front shows the page, as explorer.example; under any
+        but this, the host and those of this machine the page is refused.
       browser: open the page.
     """
 
     port: int = 5006
     host: str = "127.0.0.1"
+    name: str = ""
     browser: bool = True
 
 
@@ -32,5 +35,5 @@ def run(options: Explore) -> int:
     def ready(address: str) -> None:
         console.print(f"The explorer is at {address} until Ctrl-C.", soft_wrap=True)
 
-    server.serve(options.host, options.port, options.browser, ready)
+    server.serve(options.host, options.port, options.browser, ready, options.name)
     return 0

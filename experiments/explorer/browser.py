@@ -48,10 +48,16 @@ export function render({model}) {
     const text = model.text.startsWith("?") ? place + model.text : model.text
     try {
       await navigator.clipboard.writeText(text)
-      say("Copied")
-    } catch {
-      window.prompt("Copy this:", text)  // only a page of this machine may copy itself
+    } catch {  // which only https and pages of this machine may use
+      const area = document.createElement("textarea")
+      area.value = text
+      document.body.append(area)
+      area.select()
+      const done = document.execCommand("copy")
+      area.remove()
+      if (!done) return window.prompt("Copy this:", text)
     }
+    say("Copied")
   }
   return button
 }
@@ -59,7 +65,7 @@ export function render({model}) {
 
 
 class Address(pn.custom.JSComponent):
-    """Keeps the address of the page at `query`, without filling the history.
+    """Keeps the address of the page at `query`, and tells where Back has gone.
 
     Attributes:
       query: "?" and the state of the page.
@@ -67,16 +73,29 @@ class Address(pn.custom.JSComponent):
 
     query = param.String()
 
-    # Browsers take some 200 addresses in half a minute, a slider makes more.
+    # Browsers take some 200 addresses in half a minute, a slider makes more; and one of
+    # its ways is one step to go back.
     _esm = """
 export function render({model}) {
-  let waiting = null
+  let waiting = null, last = 0
   const put = () => {
     clearTimeout(waiting)
-    waiting = setTimeout(() => history.replaceState(null, "", model.query), 150)
+    waiting = setTimeout(() => {
+      if (model.query === location.search) return
+      const moving = Date.now() - last < 1000
+      history[moving ? "replaceState" : "pushState"](null, "", model.query)
+      last = Date.now()
+    }, 150)
   }
+  const back = () => {
+    clearTimeout(waiting)
+    last = 0
+    model.query = location.search
+  }
+  history.replaceState(null, "", model.query)
   model.on("query", put)
-  put()
+  window.addEventListener("popstate", back)
+  model.on("remove", () => window.removeEventListener("popstate", back))
   return document.createElement("span")
 }
 """

@@ -10,7 +10,7 @@ from bokeh.palettes import interp_palette
 from bokeh.plotting import contour
 
 from experiments import style
-from experiments.explorer.curves import canvas, empty, limit
+from experiments.explorer.curves import canvas, empty, limit, tell
 from experiments.explorer.view import MAX_OPTIMIZERS
 from experiments.paths.surfaces import Grid, Point, Surface
 from experiments.paths.trajectory import Trajectory
@@ -19,6 +19,8 @@ LEVELS = 18
 SHADES = 64
 MARKS = 8  # along a path
 _PLACE = ("x", "y", "dw", "dh")
+# Not so high that nothing else has room on the screen.
+LOW = ":host { flex: none !important; height: clamp(240px, 44vh, 460px) !important; }"
 FAR = 100.0  # times the view; further out a path is not drawn true
 
 
@@ -31,6 +33,7 @@ class Contours:
 
     def __init__(self, on_click: Callable[[Point], None]):
         self.figure = canvas("w1", "w2", 460, "above", y_range=Range1d(start=0, end=1))
+        self.figure.stylesheets = [LOW]
         self.figure.toolbar.logo = None
         self.figure.grid.visible = False
         self._heights = empty("image", *_PLACE)
@@ -53,15 +56,25 @@ class Contours:
         self._paths = [self._path(slot) for slot in range(MAX_OPTIMIZERS)]
         hollow: Any = {"x": "w1", "y": "w2", "line_width": 2, "fill_alpha": 0}
         points = ((self._minima, "x", 13), (self._start, "circle_cross", 15))
+        lines = [line for line, *_ in self._paths]
+        tell(self.figure, "loss @loss at @w1, @w2", lines)
         self._crosses = [
             self.figure.scatter(source=source, marker=marker, size=size, **hollow)
             for source, marker, size in points
         ]
         self.colour(False)
-        self.figure.on_event(Tap, lambda event: on_click((event.x, event.y)))
+        self._on_click = on_click
+        self.figure.on_event(Tap, self._tapped)
+
+    def _tapped(self, event: Any) -> None:
+        axes: Any = (self.figure.x_range, self.figure.y_range)
+        point: Any = (event.x, event.y)
+        # Not in the margin, where the numbers of the axes are.
+        if all(a.start <= w <= a.end for a, w in zip(axes, point, strict=True)):
+            self._on_click(point)
 
     def _path(self, slot: int):
-        lines = empty("w1", "w2")
+        lines = empty("w1", "w2", "step", "loss")
         parts = empty("x0", "y0", "x1", "y1", "shade")
         marks = empty("w1", "w2", "shade", "size")
         colours = LinearColorMapper(low=0, high=1)
@@ -70,6 +83,8 @@ class Contours:
         self.figure.line(
             "w1", "w2", source=lines, line_color="black", line_alpha=0.55, line_width=4
         )
+        # As wide as a pointer needs it.
+        line = self.figure.line("w1", "w2", source=lines, line_alpha=0, line_width=16)
         self.figure.segment(
             "x0", "y0", "x1", "y1", source=parts, line_color=shade, line_width=2.5
         )
@@ -82,7 +97,7 @@ class Contours:
             fill_color=shade,
             line_color="black",
         )
-        return lines, parts, marks, colours
+        return line, parts, marks, colours
 
     def draw_surface(self, surface: Surface, grid: Grid) -> None:
         """Contours, minima and the limits of the axes."""
@@ -111,13 +126,20 @@ class Contours:
         self._start.data = {"w1": [start[0]], "w2": [start[1]]}
 
     def draw_path(
-        self, slot: int, path: Trajectory | None, surface: Surface, steps: int
+        self,
+        slot: int,
+        label: str,
+        path: Trajectory | None,
+        surface: Surface,
+        steps: int,
     ) -> None:
         """The path of the optimizer in this place, or none.
 
         It is brightest after this many steps; one that ends early stays darker.
         """
-        lines, parts, marks, _ = self._paths[slot]
+        line, parts, marks, _ = self._paths[slot]
+        lines: Any = line.data_source
+        line.name = label
         if path is None:
             for source in (lines, parts, marks):
                 source.data = {name: [] for name in source.column_names}
@@ -126,7 +148,12 @@ class Contours:
         reach = FAR * (highs - lows)
         points = np.clip(path.points, lows - reach, highs + reach)
         w1, w2 = points.T
-        lines.data = {"w1": w1, "w2": w2}
+        lines.data = {
+            "w1": w1,
+            "w2": w2,
+            "step": np.arange(len(points)),
+            "loss": path.losses,
+        }
         parts.data = {
             "x0": w1[:-1],
             "y0": w2[:-1],

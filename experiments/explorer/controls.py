@@ -1,6 +1,7 @@
 """The controls of all paths together: the surface, the start, noise, steps and seed."""
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from experiments.errors import ConfigError
+from experiments.explorer import link
 from experiments.explorer import view as state
 from experiments.explorer.browser import LIST
 from experiments.explorer.view import View
@@ -37,19 +38,23 @@ class Controls:
         self.formula = pmui.TextInput(
             label="Loss, a formula in w1 and w2; Enter draws it", size="small", **WIDE
         )
+        # Those for numbers drop what is typed after Enter, and the e of 1e-3.
+        field = functools.partial(
+            pmui.TextInput, size="small", width=None, min_width=70, **WIDE
+        )
         self.bounds = [
-            _number(f"{name} {end}") for name in ("w1", "w2") for end in ("from", "to")
+            field(label=f"{name} {end}")
+            for name in ("w1", "w2")
+            for end in ("from", "to")
         ]
-        self.start = [_number(f"start {name}") for name in ("w1", "w2")]
+        self.start = [field(label=f"start {name}") for name in ("w1", "w2")]
         self.noise = pmui.FloatSlider(
             label="Noise of the gradients", end=NOISE, step=0.1, size="small", **WIDE
         )
         self.steps = pmui.IntSlider(
             label="Steps", start=1, end=trajectory.MAX_STEPS, size="small", **WIDE
         )
-        self.seed = pmui.IntInput(
-            label="Seed of the noise", start=0, end=state.MAX_SEED, size="small", **WIDE
-        )
+        self.seed = field(label="Seed of the noise")
         self.view = pn.Column(
             pn.Row(*self.bounds[:2], **FULL), pn.Row(*self.bounds[2:], **FULL), **FULL
         )
@@ -77,13 +82,17 @@ class Controls:
             when(widget, self._move_bounds)
         for widget in self.start:
             when(widget, self._move_start)
-        for name in ("noise", "steps", "seed"):
+        for name in ("noise", "steps"):
             when(
                 getattr(self, name),
                 lambda view, value, name=name: dataclasses.replace(
-                    view, **{name: _given(name, value)}
+                    view, **{name: value}
                 ),
             )
+        when(
+            self.seed,
+            lambda view, text: dataclasses.replace(view, seed=link.whole("seed", text)),
+        )
 
     def show(self, view: View, surface: Surface) -> None:
         """Puts the controls where the view has them."""
@@ -91,15 +100,13 @@ class Controls:
         self.formula.value = surface.formula.text
         ends = itertools.chain(*surface.bounds)
         for widget, value in zip(self.bounds, ends, strict=True):
-            widget.value = value
+            widget.value = str(value)
         self.view.visible = view.surface is None
-        for widget, value, (low, high) in zip(
-            self.start, view.start, surface.bounds, strict=True
-        ):
-            widget.param.update(value=value, step=(high - low) / 100)
+        for widget, value in zip(self.start, view.start, strict=True):
+            widget.value = str(value)
         self.noise.param.update(value=view.noise, end=max(NOISE, view.noise))
         self.steps.value = view.steps
-        self.seed.value = view.seed
+        self.seed.value = str(view.seed)
 
     def _choose_surface(self, view: View, key: str) -> View:
         if not key:
@@ -108,11 +115,11 @@ class Controls:
         return dataclasses.replace(chosen, steps=view.steps, seed=view.seed)
 
     def _move_bounds(self, view: View, _: Any) -> View:
-        left, right, bottom, top = (_given(w.label, w.value) for w in self.bounds)
+        left, right, bottom, top = map(_number, self.bounds)
         return with_formula(view, None, ((left, right), (bottom, top)))
 
     def _move_start(self, view: View, _: Any) -> View:
-        w1, w2 = (_given(w.label, w.value) for w in self.start)
+        w1, w2 = map(_number, self.start)
         return dataclasses.replace(view, start=(w1, w2))
 
 
@@ -120,11 +127,14 @@ def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> 
     """The view with another formula, or another part of its plane.
 
     Everything else stays, but for learning rates, which have to suit the surface, and a
-    start that would not be seen.
+    start that would not be seen. What a preset was looked at, and from where, is of no
+    use to another formula.
     """
     surface = view.resolve()
-    bounds = surface.bounds if bounds is None else bounds
     text = surface.formula.text if text is None else text
+    fresh = view.surface is not None and text != surface.formula.text
+    if bounds is None:
+        bounds = surfaces.VIEW if fresh else surface.bounds
     chosen = state.of_formula(text, bounds, view.optimizers)
     inside = all(
         low <= coordinate <= high
@@ -136,16 +146,10 @@ def with_formula(view: View, text: str | None, bounds: Bounds | None = None) -> 
         surface=None,
         formula=chosen.formula,
         bounds=bounds,
-        start=view.start if inside else chosen.start,
+        start=view.start if inside and not fresh else chosen.start,
         optimizers=view.optimizers if same else chosen.optimizers,
     )
 
 
-def _given(name: str, value: Any) -> Any:
-    if value is None:
-        raise ConfigError(f"{name} must be a number, but its field is empty.")
-    return value
-
-
-def _number(label: str) -> pmui.FloatInput:
-    return pmui.FloatInput(label=label, size="small", width=None, min_width=70, **WIDE)
+def _number(field: pmui.TextInput) -> float:
+    return link.number(field.label, field.value)

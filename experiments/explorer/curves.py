@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
 from bokeh.plotting import figure
 
 from experiments import style
@@ -35,16 +35,23 @@ class LossCurves:
             y_range=Range1d(start=0.1, end=1),
             y_axis_type="log",
         )
-        self._curves = []
+        self._curves: list[tuple[int, Any]] = []
         for slot, source in enumerate(self._sources):
             dashed: Any = {"source": source, "line_dash": style.DASHES[slot]}
             self._curves += [
                 (slot, self.linear.line("step", "loss", line_width=2, **dashed)),
                 (slot, self.logarithmic.line("step", "above", line_width=2, **dashed)),
             ]
+        for drawing in (self.linear, self.logarithmic):
+            tell(drawing, "loss @loss", drawing.renderers)
 
-    def draw(self, slot: int, path: Trajectory | None, least: float) -> None:
+    def draw(
+        self, slot: int, label: str, path: Trajectory | None, least: float
+    ) -> None:
         """The losses of the optimizer in this place, or none, and above the least."""
+        for curve in self._curves:
+            if curve[0] == slot:
+                curve[1].name = label
         losses = np.zeros(0) if path is None else path.losses
         above = losses - least
         self._sources[slot].data = {
@@ -100,12 +107,14 @@ class ComponentCurves:
                     source=source,
                     line_dash=dashes,
                     line_width=width,
+                    name=f"{labels[slot]}, {weight}",
                     legend_label=f"{labels[slot]} {style.SYMBOLS[slot]} {weight}",
                 ),
             )
             for slot, source in self._sources.items()
             for weight, dashes, width in (("w1", "solid", 2), ("w2", "dashed", 1.5))
         ]
+        tell(self.figure, f"{name} $snap_y", self.figure.renderers)
         legend = self.figure.legend[0]
         legend.update(label_text_font_size="11px", ncols=2, padding=0, margin=2)
         self.figure.add_layout(legend, "above")
@@ -146,6 +155,22 @@ def canvas(
         toolbar_location=toolbar,
         min_border_right=24,  # half of the last number
         **options,
+    )
+
+
+def tell(drawing: figure, what: str, curves: Sequence[Any]) -> None:
+    """Has the pointer told what it is at on one of these curves."""
+    number: Any = {name: "printf" for name in ("@loss", "@w1", "@w2", "$snap_y")}
+    for name in number:
+        what = what.replace(name, f"{name}{{%.4g}}")
+    drawing.add_tools(
+        HoverTool(
+            renderers=list(curves),
+            tooltips=f"$name, step @step: {what}",
+            formatters=number,
+            line_policy="nearest",
+            visible=False,
+        )
     )
 
 

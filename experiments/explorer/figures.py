@@ -22,10 +22,15 @@ from experiments.paths.trajectory import Trajectory
 WIDE = {"sizing_mode": "stretch_width"}
 TABLE = """
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
+p { margin: 4px 6px; font-size: 12px; }
 td + td { white-space: nowrap; }
 th, td { padding: 3px 6px; text-align: right; border-bottom: 1px solid #8886; }
 th:first-child, td:first-child { text-align: left; }
 """
+Q = (
+    "<p>Q is the length of the path over the way gained, for each weight, and of these "
+    "the mean: 1 is straight, and the more a path swings, the greater it is.</p>"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +41,8 @@ class Found:
       view: that.
       surface: of its name or formula.
       grid: its losses.
-      least: the least loss that is known, of its minima or, where these are but the
-        best of a grid, of the paths.
+      least: the least loss that is known, of its minima or, where these are but what
+        was found, of the paths.
       paths: of the optimizers, in their order.
     """
 
@@ -151,8 +156,9 @@ class Figures:
         drawn = () if before is None else before.paths
         for slot, (path, old) in enumerate(itertools.zip_longest(found.paths, drawn)):
             if path is not old or moved:
-                self._contours.draw_path(slot, path, surface, view.steps)
-                self._losses.draw(slot, path, found.least)
+                label = "" if path is None else view.optimizers[slot].method.label
+                self._contours.draw_path(slot, label, path, surface, view.steps)
+                self._losses.draw(slot, label, path, found.least)
         self._losses.fit(view.steps, found.paths, found.least)
         self._draw_components()
         self._tabulate()
@@ -176,12 +182,12 @@ class Figures:
         self._components = drawn
 
     def _tabulate(self) -> None:
-        to = "minimum" if self.found.surface.minima_known else "best point of a grid"
+        to = "minimum" if self.found.surface.minima_known else "lowest point in sight"
         columns = ("optimizer", "Q", "final loss", f"distance to the {to}")
         head = "".join(f"<th scope='col'>{column}</th>" for column in columns)
         shown, paths = self.found.view.optimizers, self.found.paths
         rows = "".join(map(self._row, itertools.count(), shown, paths))
-        self.table.object = f"<table><tr>{head}</tr>{rows}</table>"
+        self.table.object = f"<table><tr>{head}</tr>{rows}</table>{Q}"
 
     def _row(self, slot: int, shown: Shown, path: Trajectory) -> str:
         numbers = (path.oscillation, path.final_loss, path.distance)

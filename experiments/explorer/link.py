@@ -124,7 +124,7 @@ def _shown(text: str) -> Shown:
         elif name in options:
             values[name] = options[name].get(value, value)
         else:
-            values[name] = _number(name, value)
+            values[name] = number(name, value)
     return Shown(key, tuple(values.items()), components)
 
 
@@ -132,17 +132,19 @@ def _numbers(name: str, text: str, count: int) -> tuple[float, ...]:
     words = text.split(",", count)
     if len(words) != count:
         raise ConfigError(f"{name} must be {count} numbers, got {text[:50]!r}.")
-    return tuple(_number(name, word) for word in words)
+    return tuple(number(name, word) for word in words)
 
 
-def _number(name: str, text: str) -> float:
+def number(name: str, text: str) -> float:
+    """The number that the text is; raises ConfigError, with the name, if it is none."""
     try:
         return float(text)
     except ValueError:
         raise ConfigError(f"{name[:50]} must be a number, got {text[:50]!r}.") from None
 
 
-def _whole(name: str, text: str) -> int:
+def whole(name: str, text: str) -> int:
+    """The whole number that the text is; raises ConfigError if it is none."""
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
         raise ConfigError(f"{name} must be a whole number, got {text[:50]!r}.")
     return int(text)
@@ -150,9 +152,9 @@ def _whole(name: str, text: str) -> int:
 
 _READERS: Mapping[str, Callable[[str, str], Any]] = {
     "start": lambda name, text: _numbers(name, text, 2),
-    "noise": _number,
-    "steps": _whole,
-    "seed": _whole,
+    "noise": number,
+    "steps": whole,
+    "seed": whole,
 }
 
 

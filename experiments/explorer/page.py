@@ -6,6 +6,7 @@ In a notebook: `import panel; panel.extension(); Explorer(state.of_preset("ravin
 import dataclasses
 import html
 from collections.abc import Callable
+from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
@@ -24,7 +25,8 @@ from experiments.paths.surfaces import Point
 TITLE = "Trajectory explorer"
 HINT = "Click in the plot to start there; paths run from dark to bright."
 WIDE = {"sizing_mode": "stretch_width"}
-# Controls beside the figures, or above and below them where there is no room.
+# Controls beside the figures, or below them where there is no room. The figures stay in
+# sight, whatever is moved, and are scrolled for themselves.
 LAYOUT = """
 :host {
   display: grid;
@@ -34,14 +36,26 @@ LAYOUT = """
   gap: 4px 16px;
   align-items: start;
 }
+:host, :host > div { height: max-content; max-height: none; }
+:host > .setting { grid-area: setting; }
+:host > .cards { grid-area: cards; }
+:host > .figures {
+  grid-area: figures;
+  position: sticky;
+  top: 0;
+  z-index: 2;
+  max-height: calc(100vh - 80px);
+  overflow-y: auto;
+  background: var(--mui-palette-background-paper);
+}
 @media (max-width: 860px) {
   :host {
     grid-template-columns: minmax(0, 1fr);
-    grid-template-areas: "setting" "figures" "cards";
+    grid-template-areas: "figures" "setting" "cards";
     grid-template-rows: repeat(3, max-content);
   }
+  :host > .figures { max-height: 54vh; border-bottom: 1px solid; }
 }
-:host, :host > div { height: max-content; }
 """
 
 
@@ -68,6 +82,10 @@ class Explorer(pn.viewable.Viewer):
         self._deck = pn.Column(**WIDE)
         self._status = pn.pane.HTML(margin=(0, 10), **WIDE)
         self._link, self.address = Copy(label="Copy link", margin=(4, 10)), Address()
+        self.address.param.watch(
+            lambda event: self.change(lambda view: link.from_query(event.new)[0]),
+            "query",
+        )
         self.method = pn.widgets.Select(
             stylesheets=[LIST],
             label="Another optimizer",
@@ -76,7 +94,7 @@ class Explorer(pn.viewable.Viewer):
         )
         self.add = pmui.Button(label="Add", variant="outlined", margin=(14, 10))
         self.add.on_click(lambda event: self.change(self._with_another))
-        self.page = pmui.Page(main=[self._body()], title=TITLE)
+        self.page = _page(self._body())
         self.page.param.watch(
             lambda event: pn.state.execute(self._colour, schedule=True), "dark_theme"
         )
@@ -89,7 +107,7 @@ class Explorer(pn.viewable.Viewer):
 
     def _body(self) -> pn.Column:
         def area(name: str, *shown) -> pn.Column:
-            return pn.Column(*shown, styles={"grid-area": name}, **WIDE)
+            return pn.Column(*shown, css_classes=[name], **WIDE)
 
         linked = pn.Row(self._link, self.address, **WIDE)
         more = pn.Row(self.method, self.add, **WIDE)
@@ -127,15 +145,16 @@ class Explorer(pn.viewable.Viewer):
         try:
             self.controls.show(view, found.surface)
             self._match_cards()
+            self._link.text = self.address.query = "?" + link.to_query(view)
         finally:
             self._quiet = False
-        self._link.text = self.address.query = "?" + link.to_query(view)
         self._say((*notices, *self.figures.said()))
 
     def _say(self, sentences: tuple[str, ...]) -> None:
         self.said = sentences
         text = "<br>".join(map(html.escape, sentences)) or HINT
-        mark = "border-left:4px solid #d55e00;padding-left:8px" if sentences else ""
+        mark = "border-left:4px solid #d55e00;padding-left:8px;" if sentences else ""
+        mark += "max-height:7em;overflow-y:auto"  # or many would hide the plot
         self._status.object = f"<div role='status' style='{mark}'>{text}</div>"
 
     def _match_cards(self) -> None:
@@ -150,6 +169,8 @@ class Explorer(pn.viewable.Viewer):
         if layouts != list(self._deck.objects):
             self._deck.objects = layouts
             self._colour_cards()
+        full = len(layouts) == state.MAX_OPTIMIZERS
+        self.add.param.update(label="No more" if full else "Add", disabled=full)
 
     def _colour(self) -> None:
         self.figures.colour(self.page.dark_theme)
@@ -185,6 +206,23 @@ class Explorer(pn.viewable.Viewer):
             return dataclasses.replace(view, optimizers=tuple(optimizers))
 
         self.change(edited)
+
+
+def _page(body: pn.Column) -> pmui.Page:
+    """A page that ends with its session.
+
+    Panel Material UI has each page told whether something is calculated, and so kept,
+    by the state of Panel, which does not end.
+    """
+    before = _told_of_business()
+    shown = pmui.Page(main=[body], title=TITLE, busy_indicator=None)
+    for watcher in _told_of_business()[len(before) :]:
+        pn.state.param.unwatch(watcher)
+    return shown
+
+
+def _told_of_business() -> list[Any]:
+    return list(pn.state.param.watchers.get("busy", {}).get("value", ()))
 
 
 def at(query: str) -> Explorer:

@@ -21,6 +21,7 @@ Point = tuple[float, float]
 Bounds = tuple[Point, Point]  # (least, greatest) of w1, and of w2
 
 GRID = 120  # points along each axis
+LOOKS = 36  # until a look is as narrow as round-off
 WIDEST = 1e6  # no view reaches further from 0
 NARROWEST = 1e-3
 VIEW: Bounds = ((-5.0, 5.0), (-5.0, 5.0))  # of a formula without one
@@ -35,9 +36,9 @@ class Surface:
       formula: the loss; its text is what is shown.
       bounds: of the view: least and greatest w1, least and greatest w2.
       start: where paths begin unless told otherwise.
-      minima: where the loss is least, all of them or, of an own formula, the best point
-        of the grid.
-      minima_known: whether `minima` are those, and not the best of a grid.
+      minima: where the loss is least, all of them or, of an own formula, the lowest
+        point that is found in the view.
+      minima_known: whether `minima` are those, and not what is found.
       rate: a learning rate with which gradient descent makes way and does not leave.
       noise: standard deviation of the noise in each component of the gradient, unless
         told otherwise.
@@ -95,7 +96,6 @@ def from_formula(
         raise FormulaError(
             f"The loss {parsed.text!r} is no finite number anywhere in the view."
         )
-    row, column = np.unravel_index(np.nanargmin(seen.losses), seen.losses.shape)
     if start is None:
         (low, high), (left, right) = bounds
         start = (high - (high - low) / 8, right - (right - left) / 8)
@@ -104,7 +104,7 @@ def from_formula(
         formula=parsed,
         bounds=bounds,
         start=start,
-        minima=((float(seen.w1[column]), float(seen.w2[row])),),
+        minima=(_lowest(parsed, bounds),),
         minima_known=False,
         rate=_rate(seen, start),
     )
@@ -134,10 +134,7 @@ def grid(loss: Formula, bounds: Bounds, size: int = GRID) -> Grid:
     notice = None
     if lost.any():
         share = max(100 * lost.mean(), 0.1)
-        notice = (
-            f"The loss is no finite number in {share:.2g} % of the view, which is left "
-            f"blank."
-        )
+        notice = f"The loss is no finite number in {share:.2g} % of the view (blank)."
     losses.flags.writeable = False  # as all who ask for it share it
     return Grid(w1, w2, losses, notice)
 
@@ -146,6 +143,21 @@ def grid(loss: Formula, bounds: Bounds, size: int = GRID) -> Grid:
 @functools.lru_cache(maxsize=32)
 def _evaluate(loss: Formula):
     return jax.jit(lambda w1, w2: loss(w1, w2))
+
+
+@functools.lru_cache(maxsize=8)
+def _lowest(loss: Formula, bounds: Bounds) -> Point:
+    """The lowest point of the view, looked for ever closer around the best one."""
+    lows, highs = np.array(bounds).T
+    least, lowest = math.inf, (lows + highs) / 2
+    for reach in np.outer(3.0 ** -np.arange(LOOKS), (highs - lows) / 2):
+        ends = np.clip([lowest - reach, lowest + reach], lows, highs)
+        seen = grid.__wrapped__(loss, ends.T)  # of which none is asked for again
+        losses = np.nan_to_num(seen.losses, nan=math.inf)
+        if losses.min() < least:
+            least, (row, column) = losses.min(), divmod(int(losses.argmin()), GRID)
+            lowest = np.array([seen.w1[column], seen.w2[row]])
+    return float(lowest[0]), float(lowest[1])
 
 
 def _rate(seen: Grid, start: Point) -> float:

@@ -43,7 +43,7 @@ class Trajectory:
       distance: from the last point to the nearest known minimum.
       diverged_at: the step after which weights or loss were no finite numbers; 0 where
         the loss at the start is none.
-      notice: one sentence where that is so.
+      notice: one sentence where that is so, or where the path ends out of the view.
     """
 
     points: np.ndarray
@@ -154,7 +154,8 @@ def trajectory(
         final_loss=float(losses[last]),
         distance=float(np.linalg.norm(gaps, axis=1).min()),
         diverged_at=diverged_at,
-        notice=_notice(method, start, diverged_at),
+        notice=_notice(method, start, diverged_at)
+        or _left(surface, method, points[last], losses[last]),
     )
 
 
@@ -169,6 +170,18 @@ def _notice(method: Method, start: Point, diverged_at: int | None) -> str | None
     return (
         f"{method.label} left the finite numbers in step {diverged_at}, so its path "
         f"ends there; a smaller learning rate may keep it."
+    )
+
+
+def _left(
+    surface: Surface, method: Method, end: np.ndarray, loss: np.ndarray
+) -> str | None:
+    lows, highs = np.array(surface.bounds).T
+    if (lows <= end).all() and (end <= highs).all():
+        return None
+    return (
+        f"{method.label} leaves the view and ends at ({end[0]:.3g}, {end[1]:.3g}), "
+        f"where the loss is {loss:.3g}."
     )
 
 

@@ -1,13 +1,16 @@
 """The page without a browser: what its controls do, and what it says."""
 
 import dataclasses
+import gc
+import re
+import weakref
 
 import numpy as np
 import optax
 import panel as pn
 import pytest
 from bokeh.events import Tap
-from bokeh.models import Line, Scatter
+from bokeh.models import HoverTool, Line, Scatter
 
 import optax_sign
 from experiments.explorer import figures, link, page
@@ -70,10 +73,10 @@ def test_a_slider_recomputes_its_own_path_and_compiles_nothing(explorer, asked):
 
 def test_every_control_is_in_the_view(explorer):
     controls = explorer.controls
-    controls.start[0].value = -3.0
+    controls.start[0].value = "-3"
     controls.steps.value = 25
     controls.noise.value = 0.5
-    controls.seed.value = 7
+    controls.seed.value = "7"
     view = explorer.view
     assert (view.start, view.steps) == ((-3.0, 2.0), 25)
     assert (view.noise, view.seed) == (0.5, 7)
@@ -85,9 +88,26 @@ def test_a_click_is_the_start_of_all_paths(explorer):
     figure._trigger_event(Tap(figure, x=1.23456, y=-2.00001))
     # To a thousandth of a view that is 20 wide and 8 high.
     assert explorer.view.start == (1.24, -2.0)
-    assert [widget.value for widget in explorer.controls.start] == [1.24, -2.0]
+    assert [widget.value for widget in explorer.controls.start] == ["1.24", "-2.0"]
     for path in paths(explorer):
         assert path.points[0].tolist() == [1.24, -2.0]
+
+
+@pytest.mark.parametrize("place", [(-10.1, 0.0), (0.0, 4.01)])
+def test_a_click_beside_the_surface_is_none(explorer, place):
+    figure = explorer.figures._contours.figure
+    figure._trigger_event(Tap(figure, x=place[0], y=place[1]))
+    assert explorer.view == VIEW
+    figure.x_range.start, figure.y_range.end = -20, 5  # now it is moved into sight
+    figure._trigger_event(Tap(figure, x=place[0], y=place[1]))
+    assert explorer.view.start == pytest.approx(place, abs=0.02)
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 0.001), (" -2 ", -2.0)])
+def test_a_number_is_whatever_python_takes_for_one(explorer, text, value):
+    explorer.controls.start[1].value = text
+    assert explorer.view.start == (-8.0, value)
+    assert explorer.controls.start[1].value == str(value)
 
 
 def test_optimizers_are_added_and_removed(explorer, asked):
@@ -109,6 +129,9 @@ def test_no_more_optimizers_than_can_be_told_apart(explorer):
         explorer.add.param.trigger("clicks")
     assert len(explorer.cards) == state.MAX_OPTIMIZERS
     assert_one_sentence(explorer.said[0])
+    assert explorer.add.disabled and explorer.add.label == "No more"
+    remove(explorer, explorer.cards[0])
+    assert not explorer.add.disabled and explorer.add.label == "Add"
 
 
 def test_a_preset_brings_its_start_and_rates(explorer):
@@ -124,12 +147,23 @@ def test_a_formula_takes_the_place_of_the_preset(explorer):
     explorer.controls.formula.value = "w1**2 + w2**4"
     assert explorer.view.surface is None
     assert explorer.controls.surface.value == ""
+    assert explorer.view.bounds == ((-5.0, 5.0), (-5.0, 5.0))  # not those of the ravine
+    assert explorer.view.start == (3.75, 3.75)
+    assert explorer.controls.view.visible
+    explorer.controls.bounds[0].value = "-20"
+    assert explorer.view.bounds == ((-20.0, 5.0), (-5.0, 5.0))
+    explorer.controls.start[0].value = "1"
+    explorer.controls.formula.value = "w1**2 + 2*w2**4"  # the next one is seen the same
+    assert explorer.view.bounds == ((-20.0, 5.0), (-5.0, 5.0))
+    assert explorer.view.start == (1.0, 3.75)
+    assert not explorer.said
+
+
+def test_a_preset_can_be_looked_at_from_elsewhere(explorer):
+    explorer.controls.surface.value = ""
+    assert explorer.view.surface is None
     assert explorer.view.bounds == ((-10.0, 10.0), (-4.0, 4.0))
     assert explorer.view.start == VIEW.start
-    assert explorer.controls.view.visible
-    explorer.controls.bounds[0].value = -20.0
-    assert explorer.view.bounds == ((-20.0, 10.0), (-4.0, 4.0))
-    assert not explorer.said
 
 
 @pytest.mark.parametrize(
@@ -148,8 +182,10 @@ def test_a_bad_formula_is_a_sentence_and_the_view_stays(explorer, text):
 
 
 def test_an_empty_field_is_a_sentence(explorer):
-    explorer.controls.start[1].value = None
-    assert explorer.said == ("start w2 must be a number, but its field is empty.",)
+    explorer.controls.start[1].value = ""
+    assert explorer.said == ("start w2 must be a number, got ''.",)
+    explorer.controls.seed.value = "1.5"
+    assert explorer.said == ("seed must be a whole number, got '1.5'.",)
     assert explorer.view == VIEW
 
 
@@ -182,6 +218,18 @@ def test_the_address_gives_the_view_back(explorer):
     assert again.cards[2]._choices["nesterov"].value is True
     for one, other in zip(paths(explorer), paths(again), strict=True):
         np.testing.assert_array_equal(one.points, other.points)
+
+
+def test_going_back_shows_the_view_of_the_address(explorer):
+    before = explorer.address.query
+    explorer.controls.steps.value = 25
+    remove(explorer, explorer.cards[0])
+    explorer.address.query = before  # as the browser would
+    assert explorer.view == VIEW
+    assert explorer.controls.steps.value == VIEW.steps
+    assert len(explorer.cards) == 3
+    explorer.address.query = "?steps=nan"
+    assert explorer.view.surface == "quadratic"
 
 
 def test_an_address_that_cannot_be_read_is_told():
@@ -264,14 +312,59 @@ def test_a_path_below_the_best_of_the_grid_is_drawn():
     above = explorer.figures._losses._sources[0].data["above"]
     # But for the point that is the least of all that are known.
     assert np.isnan(above).sum() <= len(above) / 2
-    assert "best point of a grid" in explorer.figures.table.object
+    assert "lowest point in sight" in explorer.figures.table.object
 
 
 def test_an_own_formula_is_drawn_without_optimizers_and_from_a_bad_start():
     explorer = page.at("?formula=log(abs(w1))-w2&optimizer=")
-    assert "best point of a grid" in explorer.figures.table.object
+    assert "lowest point in sight" in explorer.figures.table.object
     assert explorer.said == ()
     explorer = page.at("?formula=log(abs(w1))&start=0,1")
     assert all("no finite number at the start" in text for text in explorer.said)
     assert len(explorer.said) == len(explorer.cards) == 3
     assert np.isfinite(explorer.figures._losses.linear.y_range.start)
+
+
+def test_a_path_that_ends_out_of_sight_is_told(explorer):
+    explorer.controls.formula.value = "w1**2 - w2**2"
+    assert len(explorer.said) == 3
+    for said in explorer.said:
+        assert_one_sentence(said)
+        assert "leaves the view and ends at (" in said
+    explorer.controls.formula.value = "w1**2 + w2**2"
+    assert explorer.said == ()
+
+
+def test_a_pointer_is_told_what_it_is_at(explorer):
+    figures = explorer.figures
+    for drawing in (figures._contours.figure, figures._losses.logarithmic):
+        [hover] = drawing.select(type=HoverTool)
+        curve = hover.renderers[1]
+        assert curve.name == "Momentum"
+        assert set(re.findall(r"@(\w+)", hover.tooltips)) <= set(curve.data_source.data)
+        np.testing.assert_array_equal(
+            curve.data_source.data["loss"], paths(explorer)[1].losses
+        )
+    remove(explorer, explorer.cards[1])
+    assert [curve.name for curve in hover.renderers][:3] == [
+        "Gradient descent",
+        "Adam",
+        "",
+    ]
+
+
+def test_a_page_is_not_kept_by_what_outlives_it():
+    def watched():
+        return [
+            (name, what, len(found))
+            for name, kinds in pn.state.param.watchers.items()
+            for what, found in kinds.items()
+            if found
+        ]
+
+    page.at("")
+    before = watched()
+    gone = weakref.ref(page.at("?steps=20"))
+    assert watched() == before
+    gc.collect()
+    assert gone() is None

@@ -53,7 +53,7 @@ def test_path_is_that_of_the_copied_expression(key, surface):
     start = (preset.start[0] + 0.0123, preset.start[1] - 0.0321)
     path = trajectory(preset, METHODS[key], values, start, STEPS)
     points, losses = walked(key, surface, values, start)
-    assert path.diverged_at is None and path.notice is None
+    assert path.diverged_at is None
     assert path.points.dtype == np.float64
     assert (np.diff(path.points, axis=0) != 0).any()
     # float64 roundings of 1e-16, which forty steps down a curved valley may magnify.
@@ -216,6 +216,15 @@ def test_a_diverging_path_is_cut_and_told():
     # (1 - 10·20)² a step, in what float32 can hold.
     assert 1e38 / 199**2 < path.final_loss < 3.5e38
     assert path.notice is not None and f"in step {last + 1}" in path.notice
+    assert_one_sentence(path.notice)
+
+
+def test_a_path_that_leaves_the_view_is_told():
+    ravine = PRESETS["ravine"]
+    adarem = METHODS["adarem"]
+    path = trajectory(ravine, adarem, adarem.starting_values(ravine), ravine.start, 40)
+    assert path.diverged_at is None and path.final_loss > 1e6
+    assert path.notice is not None and "AdaRem leaves the view" in path.notice
     assert_one_sentence(path.notice)
 
 
