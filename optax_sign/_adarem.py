@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike, DTypeLike
 
-from optax_sign import _moments
+from optax_sign import _moments, _stacked
 from optax_sign._chain import chain_with_decay
 from optax_sign._checks import check_choice, check_float_dtype, check_range
 
@@ -20,7 +20,7 @@ class ScaleByResilienceState(NamedTuple):
 
     count: ArrayLike  # shape (), int32: updates so far
     mu: Any  # like the parameters, mu_dtype: average of the past gradients
-    largest: jax.Array  # max |mu| of each leaf, shape (leaves,), or of all, shape ()
+    largest: jax.Array  # max |mu| of each layer, shape (layers,), or of all, shape ()
 
 
 def scale_by_resilience(
@@ -30,6 +30,7 @@ def scale_by_resilience(
     scope: str = "leaf",
     eps: ArrayLike = 0.0,
     *,
+    batch_axes: Any = None,
     mu_dtype: DTypeLike | None = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Scale each gradient by its agreement with the average of the past ones.
@@ -79,6 +80,14 @@ def scale_by_resilience(
         "global" means the leaves that this link sees.
       eps: added to the denominator. The default keeps the scaling independent of
         the size of the gradients, which any positive number spoils.
+      batch_axes: for leaves of several layers (or experts, or heads) each, as
+        ``nnx.vmap`` and ``nn.scan`` make them: the axes of a leaf that index its
+        layers, of which each has its own maximum if ``scope`` is "leaf". A whole number
+        or a tuple of these, for all leaves; a tree of these like the parameters or a
+        prefix of it, with ``None`` where a leaf is one layer; or a function of the
+        parameters to such a tree, which may look at names and shapes only.
+        ``optax.inject_hyperparams`` takes numbers for hyper-parameters and functions
+        for schedules: name it in ``static_args`` there.
       mu_dtype: dtype of the average; ``None`` takes each parameter's.
 
     Returns:
@@ -113,17 +122,20 @@ def scale_by_resilience(
     check_choice("scope", scope, SCOPES)
     check_range("eps", eps, 0.0)
     check_float_dtype("mu_dtype", mu_dtype)
+    _stacked.check_batch_axes(batch_axes, scope)
     # XLA copies an average of which the old value is read beside the new one.
     can_take_back = isinstance(beta, numbers.Real) and beta >= 0.5
 
     def init_fn(params):
         mu = _moments.zeros_like(params, mu_dtype)
-        return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu, _largest(mu, scope))
+        largest = _largest(mu, scope, _stacked.axes_of(batch_axes, mu))
+        return ScaleByResilienceState(jnp.zeros([], jnp.int32), mu, largest)
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
+        axes = _stacked.axes_of(batch_axes, state.mu)
         mu = _moments.update_ema(updates, state.mu, beta)
-        peaks = _moments.per_leaf(state.largest, state.mu, scope)
+        peaks = _stacked.per_leaf(state.largest, state.mu, scope, axes)
 
         def leaf(g, past, new, peak):
             gradient, mean, weight = _moments.widen(g), _moments.widen(past), 1
@@ -142,17 +154,17 @@ def scale_by_resilience(
         scaled = _moments.map_present(leaf, updates, state.mu, mu, peaks)
         scaled = _moments.cast_updates(scaled, updates, params)
         count = optax.safe_increment(state.count)
-        return scaled, ScaleByResilienceState(count, mu, _largest(mu, scope))
+        return scaled, ScaleByResilienceState(count, mu, _largest(mu, scope, axes))
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
 
 
-def _largest(mu, scope):
-    """The greatest magnitude in each leaf, shape (leaves,), or in all, shape ()."""
-    each = [_moments.largest_magnitude(m) for m in jax.tree.leaves(mu)]
-    if scope == "global":
-        return _moments.greatest(each, jnp.zeros([], jnp.float32))
-    return jnp.stack(each) if each else jnp.zeros([0])
+def _largest(mu, scope, axes):
+    """The greatest magnitude in each layer, shape (layers,), or in all, shape ()."""
+    if scope == "leaf":
+        return _stacked.all_layers(_moments.largest_magnitude, mu, axes)
+    each = map(_moments.largest_magnitude, jax.tree.leaves(mu))
+    return _moments.greatest(each, jnp.zeros([], jnp.float32))
 
 
 def _agreement(gradient, mean, largest, eps):
@@ -175,6 +187,7 @@ def adarem(
     scope: str = "leaf",
     eps: ArrayLike = 0.0,
     *,
+    batch_axes: Any = None,
     mu_dtype: DTypeLike | None = None,
     weight_decay: optax.ScalarOrSchedule = 0.0,
     mask: Any = None,
@@ -204,6 +217,8 @@ def adarem(
       decay_every: steps between two multiplications by ``decay``.
       scope: "leaf" or "global": where the largest average is looked for.
       eps: added to the denominator.
+      batch_axes: the axes that index the layers of a leaf, of which each has its own
+        maximum if ``scope`` is "leaf", as in :func:`scale_by_resilience`.
       mu_dtype: dtype of the average; ``None`` takes each parameter's.
       weight_decay: decoupled decay, a number or a schedule.
       mask: tree of bools, or function of the parameters, that selects what decays.
@@ -223,5 +238,7 @@ def adarem(
     >>> tx.update(jnp.array([2.0, -4.0]), tx.init(jnp.zeros(2)))[0]
     Array([-1.,  2.], dtype=float32)
     """
-    link = scale_by_resilience(beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype)
+    link = scale_by_resilience(
+        beta, decay, decay_every, scope, eps, batch_axes=batch_axes, mu_dtype=mu_dtype
+    )
     return chain_with_decay(learning_rate, weight_decay, mask, link)

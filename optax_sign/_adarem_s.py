@@ -14,6 +14,7 @@ from optax_sign._chain import chain_with_decay
 from optax_sign._checks import check_choice
 from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
+from optax_sign._stacked import check_batch_axes
 
 
 def adarem_s(
@@ -27,6 +28,7 @@ def adarem_s(
     *,
     radius: ArrayLike | None = None,
     sphere_scope: str = "global",
+    batch_axes: Any = None,
     mu_dtype: DTypeLike | None = None,
     weight_decay: optax.ScalarOrSchedule = 0.0,
     mask: Any = None,
@@ -66,6 +68,9 @@ def adarem_s(
       radius: norm to keep, positive; ``None`` is the norm at the first update.
       sphere_scope: "global", one sphere for all selected leaves, as printed, or
         "leaf", one for each.
+      batch_axes: the axes that index the layers of a leaf, as in
+        :func:`scale_by_resilience`: each layer has its own maximum if ``scope`` is
+        "leaf", and its own sphere if ``sphere_scope`` is.
       mu_dtype: dtype of the average; ``None`` takes each parameter's.
       weight_decay: decay in flat space; on the sphere it only sets the rate.
       mask: tree of bools, or function of the parameters: which of the leaves off
@@ -91,15 +96,18 @@ def adarem_s(
     Array(5., dtype=float32)
     """
     check_choice("sphere_scope", sphere_scope, SPHERE_SCOPES)
+    check_batch_axes(batch_axes, sphere_scope if scope == "global" else "leaf")
+    of_leaves = {"batch_axes": batch_axes if scope == "leaf" else None}
     resilience = scale_by_resilience(
-        beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype
+        beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype, **of_leaves
     )
+    of_spheres = {"batch_axes": batch_axes if sphere_scope == "leaf" else None}
     on_sphere = optax.chain(
         resilience,
         scale_by_sphere_learning_rate(
-            learning_rate, weight_decay, radius, sphere_scope
+            learning_rate, weight_decay, radius, sphere_scope, **of_spheres
         ),
-        project_to_sphere(radius, sphere_scope),
+        project_to_sphere(radius, sphere_scope, **of_spheres),
     )
     flat = chain_with_decay(learning_rate, weight_decay, mask, resilience)  # adarem
 

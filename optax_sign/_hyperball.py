@@ -1,16 +1,22 @@
 """Hyperball: any direction at a fixed length, weights at a fixed norm."""
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import optax
 
-from optax_sign import _moments, _sphere
+from optax_sign import _moments, _sphere, _stacked
 from optax_sign._chain import chain_with_decay
 from optax_sign._checks import check_link
 
 
 def hyperball(
-    inner: optax.GradientTransformation, learning_rate: optax.ScalarOrSchedule
+    inner: optax.GradientTransformation,
+    learning_rate: optax.ScalarOrSchedule,
+    *,
+    batch_axes: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Move each kernel along any direction by a set fraction of its norm, kept fixed.
 
@@ -33,9 +39,10 @@ def hyperball(
     norm is fixed. For another :math:`R`, rescale the initial weights.
 
     After a NaN or infinite gradient that ``inner`` averages, all later updates of its
-    leaf are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps out.
+    sphere are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps
+    out.
 
-    State: that of ``inner``, and one number a sphere: one for each leaf.
+    State: that of ``inner``, and one number a sphere: for each leaf or layer.
 
     Args:
       inner: a link that emits directions, without learning rate and minus sign:
@@ -44,6 +51,10 @@ def hyperball(
         ``optax.chain(mas(1.0), optax.scale(-1.0))`` is what to give.
       learning_rate: length of a step relative to :math:`R`, not negative, a number or
         a schedule over the step.
+      batch_axes: for leaves of several layers each, the axes that index the layers, of
+        which each has its own sphere: a whole number or a tuple of these, a tree of
+        these or a function to one, as in :func:`scale_by_resilience`. An ``inner`` that
+        looks at a whole leaf, as that one does, wants its own.
 
     Returns:
       The optimizer.
@@ -69,15 +80,26 @@ def hyperball(
     >>> updates, _ = tx.update(grads, tx.init(params), params)
     >>> optax.tree.norm(optax.apply_updates(params, updates)["kernel"]).round(4)
     Array(5., dtype=float32)
+
+    The three layers of one leaf, each at its own norm:
+
+    >>> from flax import nnx
+    >>> layer = lambda key: nnx.Linear(2, 2, use_bias=False, rngs=nnx.Rngs(key))
+    >>> model = nnx.vmap(layer)(jax.random.split(jax.random.key(0), 3))
+    >>> tx = hyperball(optax.scale_by_adam(), 0.01, batch_axes=0)
+    >>> model.kernel.shape, tx.init(nnx.state(model, nnx.Param))[-1].radius.shape
+    ((3, 2, 2), (3,))
     """
     check_link("inner", inner)
+    _stacked.check_batch_axes(batch_axes)
     # optax.scale_by_trust_ratio does for well-scaled float32 leaves only. It squares in
     # the dtype of the leaf: beyond 256 in float16 and 1e19 in float32 there is no step,
     # a direction too small to square stays as it is, and bfloat16 is coarse. It also
     # fails where a parameter has no gradient (None).
-    rescale = optax.stateless(_as_long_as_the_parameters)
+    rescale = optax.stateless(partial(_as_long_as_the_parameters, batch_axes))
     steps = chain_with_decay(learning_rate, 0.0, None, inner, rescale)
-    chain = optax.chain(steps, _sphere.project_to_sphere(scope="leaf"))
+    ball = _sphere.project_to_sphere(scope="leaf", batch_axes=batch_axes)
+    chain = optax.chain(steps, ball)
 
     def init_fn(params):
         # Not above, which inject_hyperparams calls in every step.
@@ -110,16 +132,18 @@ def _check_direction(inner):
         )
 
 
-def _as_long_as_the_parameters(directions, params):
-    r"""``‖θ‖ d/‖d‖`` for each leaf, and 0 where ``d`` is."""
+def _as_long_as_the_parameters(batch_axes, directions, params):
+    r"""``‖θ‖ d/‖d‖`` for each layer, and 0 where ``d`` is."""
     _sphere.require_params(params, "hyperball")
 
-    def leaf(direction, parameter):
+    def leaf(direction, parameter, axes):
         wide = _moments.widen(direction)
-        dtype = wide.real.dtype
-        length = _sphere.norm_of([wide]).astype(dtype)
-        norm = _sphere.norm_of([_moments.widen(parameter)]).astype(dtype)
+        length, norm = (
+            _stacked.each_layer(_sphere.norm_of_one, x, axes).astype(wide.real.dtype)
+            for x in (wide, parameter)
+        )
         # Two factors, as their quotient overflows where the direction is tiny.
         return wide / jnp.where(length == 0, 1, length) * norm
 
-    return _moments.map_present(leaf, directions, params)
+    axes = _stacked.axes_of(batch_axes, params)
+    return _moments.map_present(leaf, directions, params, axes)

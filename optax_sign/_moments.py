@@ -40,7 +40,8 @@ def at_least_float32(*operands: Any) -> Any:
 
 def widen(leaf: ArrayLike) -> jax.Array:
     """``leaf`` in the dtype in which it is computed with."""
-    return jnp.asarray(leaf, at_least_float32(leaf))
+    # jnp.asarray in jax 0.8.1 mistakes explicit shardings under vmap of a later axis.
+    return jax.lax.convert_element_type(leaf, at_least_float32(leaf))
 
 
 def is_narrow(leaf: ArrayLike) -> bool:
@@ -85,13 +86,6 @@ def cast_updates(new: Any, updates: Any, params: Any = None) -> Any:
 
     rest = (updates,) if params is None else (updates, params)
     return map_present(leaf, new, *rest)
-
-
-def per_leaf(values: jax.Array, tree: Any, scope: str) -> Any:
-    """The number of its scope for each leaf of ``tree``, as a tree."""
-    leaves, structure = jax.tree.flatten(tree)
-    each = [values if scope == "global" else values[i] for i in range(len(leaves))]
-    return jax.tree.unflatten(structure, each)
 
 
 def divide(value: ArrayLike, by: jax.Array, otherwise: ArrayLike) -> jax.Array:

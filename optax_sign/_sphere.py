@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import ArrayLike
 
-from optax_sign import _moments, _trees
+from optax_sign import _moments, _stacked, _trees
 from optax_sign._checks import as_numbers, check_choice, check_range, check_rates
 
 SCOPES = ("global", "leaf")
@@ -19,19 +19,22 @@ class ProjectToSphereState(NamedTuple):
     """State of :func:`project_to_sphere`."""
 
     count: ArrayLike  # shape (), int32: updates so far
-    radius: jax.Array  # shape () or (leaves,), float32 or wider: of each sphere
+    radius: jax.Array  # shape () or (spheres,), float32 or wider: of each sphere
 
 
 class ScaleBySphereLearningRateState(NamedTuple):
     """State of :func:`scale_by_sphere_learning_rate`."""
 
     count: ArrayLike  # shape (), int32: updates so far
-    flat_norm: jax.Array  # shape () or (leaves,), float32 or wider: norm that the
+    flat_norm: jax.Array  # shape () or (spheres,), float32 or wider: norm that the
     #                       parameters would have had without the sphere
 
 
 def project_to_sphere(
-    radius: ArrayLike | None = None, scope: str = "global"
+    radius: ArrayLike | None = None,
+    scope: str = "global",
+    *,
+    batch_axes: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""Bend updates so that the parameters keep their norm; the last link of a chain.
 
@@ -53,6 +56,9 @@ def project_to_sphere(
         Inside ``optax.masked`` and ``optax.partition`` "global" means the leaves
         that this link sees; one without an update (``None``) stays where it is, and the
         others keep what is left of the norm.
+      batch_axes: for leaves of several layers each, as ``nnx.vmap`` and ``nn.scan``
+        make them: the axes that index the layers, of which each has its own sphere if
+        ``scope`` is "leaf"; see :func:`scale_by_resilience`.
 
     Returns:
       The link; its state is a :class:`ProjectToSphereState`.
@@ -75,20 +81,22 @@ def project_to_sphere(
     if radius is not None:
         check_range("radius", radius, 0.0, open_low=True)
     check_choice("scope", scope, SCOPES)
+    _stacked.check_batch_axes(batch_axes, scope)
 
     def init_fn(params):
-        radius = _zeros_per_sphere(params, scope)
+        radius = _zeros_per_sphere(params, scope, batch_axes)
         return ProjectToSphereState(jnp.zeros([], jnp.int32), radius)
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
         require_params(params, "project_to_sphere")
         params = _trees.trained(params, updates)
+        axes = _stacked.axes_of(batch_axes, params)
         moved = jax.tree.map(_add, updates, params, is_leaf=_moments.is_none)
-        target = _norms(params, scope) if radius is None else radius
+        target = _norms(params, scope, axes) if radius is None else radius
         target = jnp.asarray(target, state.radius.dtype)
         target = jnp.where(state.count == 0, target, state.radius)
-        norm, reach = _norms(moved, scope).astype(target.dtype), target
+        norm, reach = _norms(moved, scope, axes).astype(target.dtype), target
         if scope == "global":
             leaves = partial(jax.tree.leaves, is_leaf=_moments.is_none)
             pairs = list(zip(leaves(updates), leaves(moved), strict=True))
@@ -102,7 +110,7 @@ def project_to_sphere(
             bent = factor.astype(point.real.dtype) * point
             return bent - jnp.asarray(parameter, bent.dtype)
 
-        factors = _moments.per_leaf(ratio, params, scope)
+        factors = _stacked.per_leaf(ratio, params, scope, axes)
         bent = _moments.map_present(leaf, updates, moved, params, factors)
         updates = _moments.cast_updates(bent, updates, params)
         return updates, ProjectToSphereState(optax.safe_increment(state.count), target)
@@ -115,6 +123,8 @@ def scale_by_sphere_learning_rate(
     weight_decay: optax.ScalarOrSchedule = 0.0,
     radius: ArrayLike | None = None,
     scope: str = "global",
+    *,
+    batch_axes: Any = None,
 ) -> optax.GradientTransformationExtraArgs:
     r"""The step on the sphere that equals one with weight decay in flat space.
 
@@ -148,6 +158,9 @@ def scale_by_sphere_learning_rate(
         is left of the weights, as at 1, and the gradient is the new direction.
       radius: norm of the sphere, positive; ``None`` reads it off the parameters.
       scope: "global", one sphere for the whole tree, or "leaf", one for each array.
+      batch_axes: for leaves of several layers each, as ``nnx.vmap`` and ``nn.scan``
+        make them: the axes that index the layers, of which each has its own sphere if
+        ``scope`` is "leaf"; see :func:`scale_by_resilience`.
 
     Returns:
       The link; its state is a :class:`ScaleBySphereLearningRateState`.
@@ -174,9 +187,10 @@ def scale_by_sphere_learning_rate(
     if radius is not None:
         check_range("radius", radius, 0.0, open_low=True)
     check_choice("scope", scope, SCOPES)
+    _stacked.check_batch_axes(batch_axes, scope)
 
     def init_fn(params):
-        flat_norm = _zeros_per_sphere(params, scope)
+        flat_norm = _zeros_per_sphere(params, scope, batch_axes)
         return ScaleBySphereLearningRateState(jnp.zeros([], jnp.int32), flat_norm)
 
     def update_fn(updates, state, params=None, **extra_args):
@@ -184,7 +198,8 @@ def scale_by_sphere_learning_rate(
         require_params(params, "scale_by_sphere_learning_rate")
         params = _trees.trained(params, updates)
         dtype = state.flat_norm.dtype
-        measured = _norms(params, scope).astype(dtype)
+        axes = _stacked.axes_of(batch_axes, params)
+        measured = _norms(params, scope, axes).astype(dtype)
         first = state.count == 0
         flat_norm = jnp.where(first, measured, state.flat_norm)
         norm = measured
@@ -201,10 +216,11 @@ def scale_by_sphere_learning_rate(
             wide = _moments.widen(update)
             return -factor.astype(wide.real.dtype) * wide
 
-        factors = _moments.per_leaf(sphere_rate, params, scope)
+        factors = _stacked.per_leaf(sphere_rate, params, scope, axes)
         steps = _moments.map_present(scale, updates, factors)
         moved = jax.tree.map(_add, steps, params, is_leaf=_moments.is_none)
-        growth = _norms(moved, scope).astype(dtype) / jnp.where(norm != 0, norm, 1)
+        grown = _norms(moved, scope, axes).astype(dtype)
+        growth = grown / jnp.where(norm != 0, norm, 1)
         # Weights without gradient decay for ever; their rate must not overflow.
         flat_norm = jnp.maximum(flat_norm * shrinkage * growth, least * measured)
         emitted = _moments.cast_updates(steps, updates, params)
@@ -232,12 +248,16 @@ def _add(update, parameter):
     return _moments.widen(update) + _moments.widen(parameter)
 
 
-def _norms(tree, scope):
-    """Norm of the whole tree, shape (), or of each leaf, shape (leaves,)."""
-    leaves = [_moments.widen(leaf) for leaf in jax.tree.leaves(tree)]
-    if scope == "global" or not leaves:
-        return norm_of(leaves) if scope == "global" else jnp.zeros([0])
-    return jnp.stack([norm_of([leaf]) for leaf in leaves])
+def _norms(tree, scope, axes):
+    """Norm of the whole tree, shape (), or of each layer, shape (spheres,)."""
+    if scope == "global":
+        return norm_of(list(map(_moments.widen, jax.tree.leaves(tree))))
+    return _stacked.all_layers(norm_of_one, tree, axes)
+
+
+def norm_of_one(leaf):
+    """Norm of one array, wide."""
+    return norm_of([_moments.widen(leaf)])
 
 
 def norm_of(leaves):
@@ -248,10 +268,7 @@ def norm_of(leaves):
     return scale * _moments.root(square)
 
 
-def _zeros_per_sphere(params, scope):
-    """Zeros shaped and typed like :func:`_norms`, whatever the values.
-
-    A vector over the leaves, not a tree, so that ``tree.map_params`` and sharding
-    rules do not take these numbers for parameters.
-    """
-    return _norms(_moments.zeros_like(params, None), scope)
+def _zeros_per_sphere(params, scope, batch_axes):
+    """Zeros shaped and typed like :func:`_norms`, whatever the values."""
+    axes = _stacked.axes_of(batch_axes, params)
+    return _norms(_moments.zeros_like(params, None), scope, axes)

@@ -14,6 +14,7 @@ from .reference import (
     sphere,
     variance_adaptation,
 )
+from .stacking import cut, join
 
 STEPS = 60
 EVERY_RANK = range(5)
@@ -57,9 +58,8 @@ VARIANCES = np.random.default_rng(2).gamma(2.0, size=GRADIENTS.shape)
 GRADIENTS[:, 10] = VARIANCES[:, 10] = 0.0
 
 
-def make_start(ranks, radius, members):
+def make_start(leaves, radius, members):
     """Random parameters; where a radius is given, on the sphere already."""
-    leaves = split(np.random.default_rng(1).normal(size=SIZE), ranks)
     if radius is None:
         return leaves
     size = radius / np.sqrt(members)
@@ -124,12 +124,17 @@ def stack(steps):
 def transcribe(reference, options, dtype, ranks):
     """Expected updates, and the positions at which each of them is asked for."""
     options = dict(options)
+    random = split(np.random.default_rng(1).normal(size=SIZE), ranks)
+    # Of leaves that are several layers the transcriptions see each by itself.
+    given = options.pop("batch_axes", lambda leaves: [None] * len(leaves))(random)
+    own = [() if axis is None else (axis,) for axis in given]
     gradients, variances = (
-        by_step([leaf.astype(dtype) for leaf in split(x, ranks)])
+        [cut(step, own) for step in by_step(split(x.astype(dtype), ranks))]
         for x in (GRADIENTS, VARIANCES)
     )
     one_sphere = options.get("sphere_scope", options.get("scope")) != "leaf"
-    start = make_start(ranks, options.get("radius"), len(ranks) if one_sphere else 1)
+    members = len(ranks) if one_sphere else 1
+    start = make_start(cut(random, own), options.get("radius"), members)
     if options.get("variance") == "mini_batch":
         options["variances"] = variances
     if "scale_invariant" in options:
@@ -142,7 +147,10 @@ def transcribe(reference, options, dtype, ranks):
     positions = [start]
     for step in moves[:-1]:
         positions.append([p + u for p, u in zip(positions[-1], step, strict=True)])
-    return stack(updates), stack(positions)
+    return [
+        stack([join(step, random, own) for step in steps])
+        for steps in (updates, positions)
+    ]
 
 
 def run(optimizers, positions, dtype, ranks):

@@ -32,6 +32,11 @@ def matrices(params: Any) -> Any:
     return jax.tree.map(lambda p: jnp.ndim(p) >= 2, params)
 
 
+def last_axis(params: Any) -> Any:
+    """Take the last axis of matrices for that of layers."""
+    return jax.tree.map(lambda matrix: -1 if matrix else None, matrices(params))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
     """One way of calling one public factory, and what is to be expected of it."""
@@ -54,8 +59,8 @@ class Row:
     couples: bool = False  # a reduction joins the leaves: parts differ from the whole
     accumulators: tuple[str, ...] = ()  # arguments that set a dtype of the state
     state_bytes: tuple[int, int] = (0, 0)  # per float32 and per bfloat16 parameter
-    # Which later updates one bad gradient spoils: those of the "weight", the "leaf",
-    # the "matrices", "all" leaves, or none.
+    # Which later updates one bad gradient spoils: those of the "weight", the "layer",
+    # the "leaf", the "matrices", "all" leaves, or none.
     after_nan: str = "weight"
     after_infinity: str = "weight"
 
@@ -257,6 +262,17 @@ LINKS = [
         needs_params=True,
         **FORGETFUL,
     ),
+    # That of whole leaves is in AdaRem-S.
+    _row(
+        optax_sign.scale_by_sphere_learning_rate,
+        sphere.scale_by_sphere_learning_rate,
+        {**RATE, "weight_decay": 0.25, "scope": "leaf", "batch_axes": last_axis},
+        "layers",
+        link=True,
+        needs_params=True,
+        after_nan="layer",
+        after_infinity="layer",
+    ),
     _row(
         optax_sign.scale_by_sphere_learning_rate,
         sphere.scale_by_sphere_learning_rate,
@@ -269,23 +285,18 @@ LINKS = [
         after_infinity="all",
     ),
     _row(
-        optax_sign.scale_by_sphere_learning_rate,
-        sphere.scale_by_sphere_learning_rate,
-        {**RATE, "weight_decay": 0.25, "scope": "leaf"},
-        "leaf",
-        link=True,
-        needs_params=True,
-        after_nan="leaf",
-        after_infinity="leaf",
-    ),
-    _row(
         optax_sign.hyperball,
         sphere.hyperball,  # of given directions: those of `inner` are the reader's
-        {**RATE, "inner": optax_sign.scale_by_resilience(**RESILIENCE)},
+        {
+            **RATE,
+            "inner": optax_sign.scale_by_resilience(**RESILIENCE, batch_axes=last_axis),
+            "batch_axes": last_axis,
+        },
+        "layers",
         link=True,
         needs_params=True,
-        after_nan="leaf",
-        after_infinity="leaf",
+        after_nan="layer",
+        after_infinity="layer",
         state_bytes=(4, 2),  # of `inner`
     ),
     _row(

@@ -56,6 +56,7 @@ RANGES: dict[str, Range | None] = {
     "learning_rate": NOT_NEGATIVE,
     "weight_decay": NOT_NEGATIVE,
     "mask": None,
+    "batch_axes": None,
     "beta": AVERAGE,
     "mu_dtype": DTYPE,
     "nu_dtype": SQUARES,

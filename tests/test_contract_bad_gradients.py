@@ -16,6 +16,7 @@ from .steps import GRADIENTS, PARAMS, VARIANCES, extra
 SAID = {
     "": "makes its weight NaN|are NaN in that step",
     "weight": "updates of its weight are NaN",
+    "layer": "updates of its sphere are NaN",
     "leaf": "updates of its (leaf|sphere) are NaN",
     "matrices": "updates of its sphere are NaN",
     "all": "those of all leaves|updates of its sphere are NaN",
@@ -24,9 +25,12 @@ ALL = jax.tree.map(lambda p: np.ones(p.shape, bool), PARAMS)
 NONE = jax.tree.map(np.zeros_like, ALL)
 ONE = NONE["first"].copy()
 ONE[0, 1] = True
+LAYER = NONE["first"].copy()
+LAYER[:, 1] = True
 REACH = {
     "": NONE,
     "weight": {**NONE, "first": ONE},
+    "layer": {**NONE, "first": LAYER},
     "leaf": {**NONE, "first": ALL["first"]},
     "matrices": {**ALL, "scalar": NONE["scalar"]},
     "all": ALL,

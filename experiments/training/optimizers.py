@@ -63,7 +63,7 @@ OPTIMIZERS: Mapping[str, Row] = {
 }
 
 # Arguments that no configuration file can hold.
-_NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant")
+_NOT_OPTIONS = ("learning_rate", "mask", "scale_invariant", "batch_axes")
 
 # optax checks no ranges, optax_sign does: least value, and what it must be below.
 _BELOW_ONE, _NOT_NEGATIVE = (0.0, 1.0), (0.0, jnp.inf)
