@@ -9,7 +9,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from optax_sign._adarem import scale_by_resilience
 from optax_sign._chain import chain_with_decay
-from optax_sign._checks import check_choice
+from optax_sign._checks import check_choice, check_selection
 from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
 
@@ -84,6 +84,7 @@ def adarem_s(
     >>> optax.tree.norm(optax.apply_updates(params, updates)["kernel"]).round(4)
     Array(5., dtype=float32)
     """
+    check_selection("scale_invariant", scale_invariant)
     check_choice("sphere_scope", sphere_scope, SPHERE_SCOPES)
     resilience = scale_by_resilience(
         beta, decay, decay_every, scope, eps, mu_dtype=mu_dtype
