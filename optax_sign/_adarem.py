@@ -147,7 +147,7 @@ def _largest(mu, scope):
     each = [_moments.largest_magnitude(m) for m in jax.tree.leaves(mu)]
     if scope == "global":
         return _moments.greatest(each, jnp.zeros([], jnp.float32))
-    return jnp.stack(each) if each else jnp.zeros([0])
+    return jnp.stack(each) if each else jnp.zeros([0], jnp.float32)
 
 
 def _agreement(gradient, mean, largest, eps):
