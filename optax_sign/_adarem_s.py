@@ -11,7 +11,7 @@ from jax.typing import ArrayLike, DTypeLike
 from optax_sign import _trees
 from optax_sign._adarem import scale_by_resilience
 from optax_sign._chain import chain_with_decay
-from optax_sign._checks import check_choice
+from optax_sign._checks import check_choice, check_selection
 from optax_sign._sphere import SCOPES as SPHERE_SCOPES
 from optax_sign._sphere import project_to_sphere, scale_by_sphere_learning_rate
 from optax_sign._stacked import check_batch_axes
@@ -95,6 +95,7 @@ def adarem_s(
     >>> optax.tree.norm(optax.apply_updates(params, updates)["kernel"]).round(4)
     Array(5., dtype=float32)
     """
+    check_selection("scale_invariant", scale_invariant)
     check_choice("sphere_scope", sphere_scope, SPHERE_SCOPES)
     check_batch_axes(batch_axes, sphere_scope if scope == "global" else "leaf")
     of_leaves = {"batch_axes": batch_axes if scope == "leaf" else None}

@@ -6,7 +6,7 @@ from typing import Any
 import optax
 
 from optax_sign import _moments, _trees
-from optax_sign._checks import check_rates
+from optax_sign._checks import check_rates, check_selection
 
 
 def chain_with_decay(
@@ -21,6 +21,7 @@ def chain_with_decay(
     those of the decay and the rate.
     """
     check_rates(learning_rate, weight_decay)
+    check_selection("mask", mask)
 
     def decays(tree):
         return _trees.flags("mask", mask, tree)

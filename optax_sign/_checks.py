@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -60,22 +60,40 @@ def check_batch_size(size: int) -> int:
 def check_link(name: str, value: Any) -> None:
     """Raise unless ``value`` is a transformation, and not what makes one."""
     if not isinstance(value, optax.GradientTransformation):
-        raise ValueError(
-            f"{name} must be an optax.GradientTransformation, got {value!r}."
-        )
+        _refuse(name, "an optax.GradientTransformation", value)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise unless ``value`` is one of ``choices``."""
     if not isinstance(value, str) or value not in choices:
-        allowed = " or ".join(repr(choice) for choice in choices)
-        raise ValueError(f"{name} must be {allowed}, got {value!r}.")
+        _refuse(name, " or ".join(repr(choice) for choice in choices), value)
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise unless ``value`` is True or False: a number is taken for neither."""
+    if not isinstance(value, bool | np.bool_):
+        _refuse(name, "True or False", value)
+
+
+def check_selection(name: str, value: Any) -> None:
+    """Raise where ``value``, no function, is a leaf or has leaves that are tracers.
+
+    ``optax.inject_hyperparams`` calls a function with the step: what it then makes of
+    that would select nothing, or all, in silence.
+    """
+    leaves = [] if callable(value) else jax.tree.leaves(value)
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
+    if traced or leaves and jax.tree_util.all_leaves([value]):
+        _refuse(name, "a tree of bools or a function of the parameters", value)
 
 
 def check_float_dtype(name: str, dtype: Any) -> None:
-    """Raise unless ``dtype`` is None or a real floating-point dtype."""
+    """Raise unless ``dtype`` is None or a real floating-point dtype to compute with.
+
+    An average of fewer bits than bfloat16 stops far from what it approaches.
+    """
     if dtype is not None and not _is_floating(dtype):
-        raise ValueError(f"{name} must be None or a floating dtype, got {dtype!r}.")
+        _refuse(name, "None or a floating dtype of 16 to 64 bits", dtype)
 
 
 def check_square_dtype(name: str, dtype: Any) -> None:
@@ -83,16 +101,26 @@ def check_square_dtype(name: str, dtype: Any) -> None:
     least = jnp.finfo("float32").minexp
     if dtype is None or _is_floating(dtype) and jnp.finfo(dtype).minexp <= least:
         return
-    raise ValueError(
-        f"{name} must be None or a floating dtype of float32's range, got {dtype!r}."
-    )
+    _refuse(name, "None or a floating dtype of float32's range", dtype)
 
 
 def _is_floating(dtype: Any) -> bool:
+    # NumPy takes an array for its dtype.
+    if isinstance(dtype, jax.Array | np.ndarray | np.generic):
+        return False
     try:
-        return jnp.issubdtype(jnp.dtype(dtype), jnp.floating)
+        dtype = jnp.dtype(dtype)
     except TypeError:
         return False
+    return jnp.issubdtype(dtype, jnp.floating) and 2 <= dtype.itemsize <= 8
+
+
+def _refuse(name: str, allowed: str, value: Any) -> NoReturn:
+    """Raise; what may be the doing of ``optax.inject_hyperparams`` names the remedy."""
+    remedy = ""
+    if isinstance(value, jax.Array | bool | np.bool_):
+        remedy = ": under optax.inject_hyperparams name it in static_args"
+    raise ValueError(f"{name} must be {allowed}, got {value!r}{remedy}.")
 
 
 def check_rates(learning_rate: Any, weight_decay: Any) -> None:

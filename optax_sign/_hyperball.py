@@ -32,8 +32,9 @@ def hyperball(
     is why one rate is meant to serve networks of all widths. Where :math:`d_t = 0`,
     nothing moves.
 
-    For kernels only: a leaf that starts at 0 stays there, and norms of biases and of
-    the scales of normalisation layers should not be fixed. Give these to another
+    For kernels only: a leaf that starts at 0 would stay there (``init`` refuses it,
+    unless it is traced), and norms of biases and of the
+    scales of normalisation layers should not be fixed. Give these to another
     member of ``optax.partition``, as below, told apart by their names: biases may have
     two axes, too, as those of ``nnx.MultiHeadAttention``. Weight decay has no use: the
     norm is fixed. For another :math:`R`, rescale the initial weights.
@@ -61,7 +62,7 @@ def hyperball(
 
     Raises:
       ValueError: an argument is out of range, ``update`` gets no parameters, or
-        ``init`` finds that ``inner`` goes against the gradient.
+        ``init`` finds that ``inner`` goes against the gradient or that a leaf is 0.
 
     Source: Hyperball optimization (arXiv 2606.16899).
 

@@ -108,8 +108,9 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
 
     Args:
       params: tree of arrays or of shapes.
-      dtype: the accumulator's dtype; ``None`` takes each parameter's own. A real
-        ``dtype`` never narrows a complex leaf to its real part.
+      dtype: the accumulator's dtype; ``None`` takes each parameter's own, or float32
+        for those of fewer than 16 bits. A real ``dtype`` never narrows a complex leaf
+        to its real part.
       real: the accumulator holds magnitudes or squares: complex leaves get real
         zeros, and float16 (or less) float32 ones unless ``dtype`` says otherwise.
 
@@ -126,7 +127,8 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
         if jnp.issubdtype(own, jnp.complexfloating):
             own = jnp.finfo(own).dtype if real else own
             return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
-        if real and jnp.finfo(own).minexp > jnp.finfo(jnp.float32).minexp:
+        few = own.itemsize < 2  # bits: averages stop far from what they approach
+        if few or real and jnp.finfo(own).minexp > jnp.finfo(jnp.float32).minexp:
             own = jnp.float32  # the squares of most gradients are 0 in float16
         return jnp.zeros_like(p, dtype=dtype or own)
 

@@ -90,7 +90,8 @@ def oscillation(state: Any) -> Oscillation:
     over the parameters :math:`i` whose displacement is not 0, or no more than the
     rounding of its sum may leave of 0: ``sqrt(count)`` units in the last place of the
     path. Q is NaN where there is none. As a mean of ratios it is ruled by the few
-    parameters that nearly came back: compare it over several seeds.
+    parameters that nearly came back: compare it over several seeds; of a population
+    under ``jax.vmap``, ``jax.vmap(oscillation)(state)`` gives each its own.
 
     Args:
       state: a :class:`TrackOscillationState`, or the state of any chain, wrapper or
@@ -100,7 +101,8 @@ def oscillation(state: Any) -> Oscillation:
       Q and the number of parameters left out.
 
     Raises:
-      ValueError: ``state`` holds no :class:`TrackOscillationState`.
+      ValueError: ``state`` holds no :class:`TrackOscillationState`, or that of a
+        population.
 
     Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
     2010.11041), Figures 1 and 2.
@@ -123,6 +125,13 @@ def oscillation(state: Any) -> Oscillation:
             "state must hold a TrackOscillationState: chain track_oscillation() "
             f"last, got {type(state).__name__}."
         )
+    for window in windows:
+        if jnp.ndim(window.count):
+            raise ValueError(
+                "state must be that of one member, where a population takes "
+                "jax.vmap(oscillation)(state), got counts of shape "
+                f"{jnp.shape(window.count)}."
+            )
     total, moved, size = jnp.zeros([]), jnp.zeros([], jnp.int32), 0
     for window in windows:
         steps = jnp.asarray(window.count, jnp.float32)

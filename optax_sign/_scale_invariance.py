@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from optax_sign import _moments, _trees
 from optax_sign._checks import check_count, check_range
@@ -104,11 +105,11 @@ def scale_invariant_mask(
 
 def _check_finite(name, leaves):
     for leaf in leaves:
-        bad = leaf[~jnp.isfinite(leaf)]
-        if bad.size:
+        if not jnp.all(jnp.isfinite(leaf)):
+            values = np.asarray(leaf)
             raise ValueError(
                 f"{name} must stay finite when leaves are rescaled by up to 10, got "
-                f"{bad[0]}."
+                f"{values[~np.isfinite(values)][0]}."
             )
 
 
@@ -116,5 +117,6 @@ def _rescale(leaf, key):
     factor_key, value_key = jax.random.split(key)
     factor = 10 ** jax.random.uniform(factor_key, dtype=jnp.float32)
     random = jax.random.normal(value_key, leaf.shape, _moments.at_least_float32(leaf))
-    point = jnp.where(jnp.any(leaf != 0), leaf, random.astype(leaf.dtype))
+    # A sum, not a choice, which has to be sharded alike.
+    point = leaf + jnp.where(jnp.any(leaf != 0), 0, random.astype(leaf.dtype))
     return point * factor.astype(jnp.real(leaf).dtype)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.typing import ArrayLike
 
@@ -43,7 +44,8 @@ def project_to_sphere(
 
     where :math:`u_t` are the ``updates`` of ANY optimizer before it and :math:`R` =
     ``radius``. Where :math:`\theta_t + u_t = 0`, it stays at 0, and with
-    ``radius=None`` so does what starts there. Choose leaves with ``optax.masked``.
+    ``radius=None`` so would what starts there: ``init`` refuses it, unless it is
+    traced. Choose leaves with ``optax.masked``.
 
     After a NaN or infinite update the updates of its whole sphere are NaN in that step;
     ``optax.apply_if_finite`` around the optimizer leaves such steps out.
@@ -64,7 +66,8 @@ def project_to_sphere(
       The link; its state is a :class:`ProjectToSphereState`.
 
     Raises:
-      ValueError: an argument is out of range, or ``update`` gets no parameters.
+      ValueError: an argument is out of range, ``init`` finds that with ``radius=None``
+        a sphere has no size, or ``update`` gets no parameters.
 
     Source: *Adaptive Gradient Method with Resilience and Momentum* (arXiv
     2010.11041), Algorithm 2.
@@ -84,8 +87,10 @@ def project_to_sphere(
     _stacked.check_batch_axes(batch_axes, scope)
 
     def init_fn(params):
-        radius = _zeros_per_sphere(params, scope, batch_axes)
-        return ProjectToSphereState(jnp.zeros([], jnp.int32), radius)
+        if radius is None:
+            _check_start(params, scope)
+        radii = _zeros_per_sphere(params, scope, batch_axes)
+        return ProjectToSphereState(jnp.zeros([], jnp.int32), radii)
 
     def update_fn(updates, state, params=None, **extra_args):
         del extra_args
@@ -235,6 +240,26 @@ def require_params(params: Any, link: str) -> None:
         raise ValueError(f"params must be given to {link}'s update, got None.")
 
 
+def _check_start(params, scope):
+    """Raise where a sphere starts at 0, which it would never leave."""
+    leaves = jax.tree.leaves_with_path(params)
+    with jax.ensure_compile_time_eval():
+        zeros = [jax.tree_util.keystr(path) for path, leaf in leaves if _is_zero(leaf)]
+    if zeros and (scope == "leaf" or len(zeros) == len(leaves)):
+        raise ValueError(
+            "params must not start at 0 on a sphere of their own norm, which they "
+            f"would never leave, got zeros in params{zeros[0]}: leave such weights to "
+            "another member of optax.partition."
+        )
+
+
+def _is_zero(leaf):
+    """Tell a leaf of zeros, not of shapes or tracers, which show no numbers."""
+    shown = isinstance(leaf, jax.Array | np.ndarray)
+    shown = shown and not isinstance(leaf, jax.core.Tracer) and leaf.size > 0
+    return shown and not jnp.any(leaf != 0)
+
+
 def _value(number_or_schedule, count, dtype):
     if callable(number_or_schedule):
         return jnp.asarray(number_or_schedule(count), dtype)
@@ -262,7 +287,8 @@ def norm_of_one(leaf):
 
 def norm_of(leaves):
     """Norm of all leaves together; their squares may over- or underflow."""
-    peak = _moments.greatest(map(_moments.largest_magnitude, leaves), jnp.zeros([]))
+    start = jnp.zeros([], jnp.float32)
+    peak = _moments.greatest(map(_moments.largest_magnitude, leaves), start)
     scale = jnp.where(peak > 0, peak, 1)
     square = optax.tree.norm([leaf / scale for leaf in leaves], squared=True)
     return scale * _moments.root(square)

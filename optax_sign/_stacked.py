@@ -96,7 +96,7 @@ def all_layers(function: Callable[[Any], jax.Array], tree: Any, axes: Any) -> ja
         return values.ravel()
 
     each = jax.tree.leaves(jax.tree.map(leaf, tree, axes))
-    return jnp.concatenate(each) if each else jnp.zeros([0])
+    return jnp.concatenate(each) if each else jnp.zeros([0], jnp.float32)
 
 
 def per_leaf(values: jax.Array, tree: Any, scope: str, axes: Any) -> Any:

@@ -109,6 +109,7 @@ def scale_by_variance_adaptation(
     Array([ 1.  , -0.05], dtype=float32)
     """
     _checks.check_range("beta", beta, 0.0, 1.0, open_low=True)
+    _checks.check_flag("momentum", momentum)
     _checks.check_choice("factor", factor, FACTORS)
     _checks.check_choice("variance", variance, VARIANCES)
     _checks.check_float_dtype("mu_dtype", mu_dtype)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -35,15 +36,25 @@ WHOLE = COUNT._replace(
 )
 SCOPE = Range("'leaf' or 'global'", ["leaf", "global"], ["tree", None, 1])
 SPHERES = SCOPE._replace(said="'global' or 'leaf'")
+# What NumPy takes for its dtype, what has too few bits for an average, and what JAX
+# cannot hold.
+NO_DTYPE = ["int32", "complex64", "float61", bool, 3, np.ones([], jnp.bfloat16)]
+NO_DTYPE += ["float8_e5m2", "float8_e8m0fnu", "float4_e2m1fn", np.longdouble]
 DTYPE = Range(
-    "None or a floating dtype",
+    "None or a floating dtype of 16 to 64 bits",
     [None, "float32", "bfloat16", jnp.float16],
-    ["int32", "complex64", "float61", bool, 3],
+    NO_DTYPE,
 )
 SQUARES = Range(
     "None or a floating dtype of float32's range",
     [None, "float32", "bfloat16", jnp.float64],
-    ["float16", "int32", "complex64", "float61", bool, 3],
+    ["float16", *NO_DTYPE],
+)
+# None of the lone leaves tells parameters apart.
+SELECTION = Range(
+    "a tree of bools or a function of the parameters",
+    [{"w": True}, jax.tree.leaves, ()],
+    [True, False, np.True_, np.ones(2), "kernel", 1.0],
 )
 LINK = Range(
     "an optax.GradientTransformation",
@@ -51,16 +62,15 @@ LINK = Range(
     [None, 0.1, optax.scale_by_sign],
 )
 
-# Trees and flags, of which optax and JAX speak for themselves, have no range.
 RANGES: dict[str, Range | None] = {
     "learning_rate": NOT_NEGATIVE,
     "weight_decay": NOT_NEGATIVE,
-    "mask": None,
+    "mask": SELECTION._replace(allowed=[None, *SELECTION.allowed]),
     "batch_axes": None,
     "beta": AVERAGE,
     "mu_dtype": DTYPE,
     "nu_dtype": SQUARES,
-    "momentum": None,
+    "momentum": Range("True or False", [np.True_, True, False], [0.999, 0, None, "no"]),
     "factor": Range(
         "'magnitude' or 'sign' or 'erf'",
         ["magnitude", "sign", "erf"],
@@ -80,7 +90,7 @@ RANGES: dict[str, Range | None] = {
     "eps": NOT_NEGATIVE,
     "radius": POSITIVE,
     "sphere_scope": SPHERES,
-    "scale_invariant": None,
+    "scale_invariant": SELECTION,
 }
 
 # Where a name means something else than above; the row in the catalogue says so.

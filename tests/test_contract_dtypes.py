@@ -2,9 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+import ml_dtypes
 import numpy as np
 import optax
 import pytest
+
+import optax_sign
 
 from .catalogue import ROWS, Row
 from .steps import GRADIENTS, PARAMS, assert_close, assert_equal, cast, extra, run
@@ -158,11 +161,38 @@ def test_extreme_float16_gradients_give_finite_updates(row, size):
 @pytest.mark.parametrize(
     "row", [r for r in ROWS if "nu_dtype" in r.accumulators], ids=lambda row: row.name
 )
-@pytest.mark.parametrize("dtype", ["float16", "float8_e4m3fn"])
-def test_squares_of_small_range_are_kept_in_float32(row, dtype):
-    state = row.make().init(cast(PARAMS, dtype))
+def test_squares_of_small_range_are_kept_in_float32(row):
+    state = row.make().init(cast(PARAMS, "float16"))
     found = {str(leaf.dtype) for leaf in jax.tree.leaves(state) if leaf.size > 1}
-    assert found == {dtype, "float32"}
+    assert found == {"float16", "float32"}
+
+
+@accumulating
+def test_averages_for_weights_of_eight_bits_are_those_for_float32(row):
+    # Of gradients of 1e-3 most dtypes of eight bits have no average but 0.
+    small = [jax.tree.map(lambda g: 1e-3 * g, g) for g in GRADIENTS]
+    narrow = cast(PARAMS, "float8_e4m3fn")
+    _, state = row.make().update(
+        small[0], row.make().init(narrow), narrow, **extra(row, small[1])
+    )
+    _, expected = row.make().update(
+        small[0], row.make().init(PARAMS), PARAMS, **extra(row, small[1])
+    )
+    assert_equal(state, expected)
+
+
+def test_of_the_dtypes_that_numpy_lacks_only_bfloat16_is_allowed():
+    def allowed(**options):
+        try:
+            return optax_sign.m_svag(0.1, **options)
+        except ValueError:
+            return None
+
+    kinds = [kind for kind in vars(ml_dtypes).values() if isinstance(kind, type)]
+    dtypes = {np.dtype(kind) for kind in kinds if issubclass(kind, np.generic)}
+    assert len(dtypes) > 10
+    for name in ("mu_dtype", "nu_dtype"):
+        assert {d for d in dtypes if allowed(**{name: d})} == {np.dtype("bfloat16")}
 
 
 @pytest.mark.parametrize(

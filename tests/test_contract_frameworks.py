@@ -23,10 +23,12 @@ INPUTS = jnp.array([[1.0, 2.0], [-1.0, 0.5], [0.5, -2.0]])
 
 
 class Network(nnx.Module):
-    """A matrix, a bias and something that is no parameter."""
+    """A matrix, a bias (not 0: it is on a sphere, too) and what is no parameter."""
 
     def __init__(self):
-        self.linear = nnx.Linear(2, 2, rngs=nnx.Rngs(0))
+        self.linear = nnx.Linear(
+            2, 2, bias_init=nnx.initializers.ones, rngs=nnx.Rngs(0)
+        )
         self.calls = nnx.BatchStat(jnp.zeros(()))
 
     def __call__(self, x):
@@ -57,7 +59,7 @@ def test_nnx_optimizer(row):
 
 
 def test_linen_train_state(row):
-    network = linen.Dense(2)
+    network = linen.Dense(2, bias_init=linen.initializers.ones)
     variables = network.init(jax.random.key(0), INPUTS)
     state = TrainState.create(
         apply_fn=network.apply, params=variables["params"], tx=row.make()

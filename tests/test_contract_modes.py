@@ -3,6 +3,7 @@
 import contextlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -25,19 +26,37 @@ def strict():
         yield
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
-def test_steps_are_those_of_the_usual_mode(row, dtype):
-    if row.wide_updates and dtype != "float32":
+@pytest.mark.parametrize(
+    ("dtype", "x64"),
+    [
+        ("float32", False),
+        ("bfloat16", False),
+        ("float16", False),
+        ("float32", True),
+        ("float64", True),
+    ],
+)
+def test_steps_and_states_are_those_of_the_usual_mode(row, dtype, x64):
+    if row.wide_updates and dtype in ("bfloat16", "float16"):
         pytest.skip("optax.apply_updates cannot add them in this mode")
     tx = row.make(**({"weight_decay": 0.25} if row.decays else {}))
-    trees = (
-        cast(PARAMS, dtype),
-        *([cast(tree, dtype) for tree in some] for some in (GRADIENTS, VARIANCES)),
-    )
-    expected, _ = run(row, tx, *trees)
-    with strict():
-        steps, _ = run(row, tx, *trees)
-    assert_close(steps, expected)
+
+    def steps(dtype):
+        gradients, variances = (
+            [cast(tree, dtype) for tree in trees[:2]]
+            for trees in (GRADIENTS, VARIANCES)
+        )
+        return run(row, tx, cast(PARAMS, dtype), gradients, variances)
+
+    expected = steps("float32" if dtype == "float64" else dtype)
+    with strict(), jax.enable_x64(x64):
+        found = steps(dtype)
+    assert_close(found, expected)
+    wider = {jnp.dtype("float32"): jnp.dtype(dtype)} if dtype == "float64" else {}
+    types = [leaf.dtype for leaf in jax.tree.leaves(expected)]
+    assert [leaf.dtype for leaf in jax.tree.leaves(found)] == [
+        wider.get(dtype, dtype) for dtype in types
+    ]
 
 
 def test_variances_are_those_of_the_usual_mode():

@@ -1,5 +1,7 @@
 """Every optimizer and link under JAX's own transformations."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,31 +79,52 @@ def test_the_count_may_saturate(row):
     assert_equal(step(2**31 - 1), step(2**20))
 
 
-def test_vmapped_scan_equals_the_loops(row):
-    tx = row.make()
+# Two members of a population; the decays keep few digits.
+HYPERPARAMETERS = {
+    "learning_rate": [0.125, 0.25],
+    "weight_decay": [0.5, 0.25],
+    "beta": [0.75, 0.5],
+    "decay": [0.5, 0.25],
+    "decay_every": [2, 1],
+    "eps": [0.25, 0.5],
+    "radius": [2.0, 1.0],
+}
 
+
+def test_a_population_scanned_equals_its_members_in_loops(row):
     def stack(trees):
         return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)
 
-    def scan(gradients, variances):
+    def scan(params, gradients, variances, options):
+        tx = row.make(**options)
+
         def step(carry, inputs):
             params, state = carry
             gradient, variance = inputs
             updates, state = tx.update(gradient, state, params, **extra(row, variance))
             return (jax.tree.map(jnp.add, params, updates), state), updates
 
-        start = (PARAMS, tx.init(PARAMS))
+        start = (params, tx.init(params))
         (_, state), steps = jax.lax.scan(step, start, (gradients, variances))
         return steps, state
 
-    orders = [slice(None), slice(None, None, -1)]
-    inputs = [(stack(GRADIENTS[order]), stack(VARIANCES[order])) for order in orders]
-    loops = [
-        run(row, tx, gradients=GRADIENTS[order], variances=VARIANCES[order])
-        for order in orders
+    members = [
+        (
+            jax.tree.map(lambda p, s=sign: s * p, PARAMS),
+            GRADIENTS[::sign],
+            VARIANCES[::sign],
+            {
+                name: values[place]
+                for name, values in HYPERPARAMETERS.items()
+                if name in inspect.signature(row.factory).parameters
+            },
+        )
+        for place, sign in enumerate((1, -1))
     ]
-    scanned = jax.jit(jax.vmap(scan))(*stack(inputs))
-    assert_close(scanned, stack([(stack(steps), state) for steps, state in loops]))
+    loops = [run(row, row.make(**options), *trees) for *trees, options in members]
+    inputs = [(p, stack(g), stack(v), options) for p, g, v, options in members]
+    population = jax.jit(jax.vmap(scan))(*stack(inputs))
+    assert_close(population, stack([(stack(steps), state) for steps, state in loops]))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The mini-batch variance against its definition, and what it is an estimate of."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -161,3 +162,15 @@ def test_rejects_batches_that_have_no_variance(batch, message):
     function = value_and_grad_and_variance(lambda params, *example: params.sum())
     with pytest.raises(ValueError, match=message):
         function(jnp.zeros(2), *batch)
+
+
+def test_members_of_a_population_have_a_gradient_and_a_variance_each():
+    measure = value_and_grad_and_variance(lambda w, x: jnp.sum((w - x) ** 2), 2)
+    members = jnp.array([[0.0, 1.0], [2.0, -1.0], [0.5, 3.0]])
+    batch = jnp.arange(10.0).reshape(5, 2)
+    together = jax.vmap(measure, (0, None))(members, batch)
+    apart = [measure(member, batch) for member in members]
+    # Round-off of float32 on sums of a few hundred.
+    chex.assert_trees_all_close(
+        together, jax.tree.map(lambda *x: jnp.stack(x), *apart), rtol=1e-6
+    )

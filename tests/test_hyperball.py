@@ -180,7 +180,11 @@ def test_leaves_at_zero_and_leaves_without_direction_stay():
     start = {**KERNELS, "bias": np.zeros(3, np.float32)}
     gradients = noise(5, start=start)
     gradients["b"][:] = 0
-    path = walk(hyperball(optax.scale_by_adam(), 0.1), start, gradients)
+    tx = hyperball(optax.scale_by_adam(), 0.1)
+    with pytest.raises(ValueError, match=r"^params must not start at 0 .*'bias'"):
+        tx.init(start)
+    tx = optax.GradientTransformation(jax.jit(tx.init), tx.update)
+    path = walk(tx, start, gradients)
     np.testing.assert_array_equal(path["bias"], 0)
     # The projection multiplies by R/‖θ‖, which is 1 but for two roundings.
     np.testing.assert_allclose(path["b"], np.stack([start["b"]] * 6), rtol=1e-6)

@@ -114,6 +114,20 @@ def test_none_leaves_and_narrow_updates():
     assert oscillation(state) == (1.0, 1)
 
 
+def test_members_of_a_population_have_an_index_each():
+    tx = optax.chain(optax.sgd(1.0), track_oscillation())
+    state = jax.vmap(tx.init)(jnp.zeros([3, 2]))
+    for step in ([[1, 1], [1, 1], [1, 0]], [[1, 0], [-0.5, 1], [-0.5, 0]]):
+        _, state = jax.vmap(tx.update)(jnp.array(step), state)
+    # 2/2 and 1/1, then 1.5/0.5 and 2/2, then 1.5/0.5 alone.
+    mean, left_out = jax.vmap(oscillation)(state)
+    np.testing.assert_array_equal(mean, [1, 2, 3])
+    np.testing.assert_array_equal(left_out, [0, 0, 1])
+    sentence = r"^state must be .*jax\.vmap\(oscillation\)\(state\), got .* \(3,\)\.$"
+    with pytest.raises(ValueError, match=sentence):
+        oscillation(state)
+
+
 def test_momentum_oscillates_less_than_sgd():
     # A narrow valley at 1.9 times the stable rate: SGD crosses it at every step.
     curvature = jnp.array([1.0, 0.05])

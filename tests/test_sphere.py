@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,9 +137,34 @@ def test_a_leaf_of_zeros_stays_where_it_has_no_direction(radius):
         scale_by_sphere_learning_rate(0.1, 0.1, radius, "leaf"),
         project_to_sphere(radius, "leaf"),
     )
+    # Compiled, as `init` refuses what it sees to start at 0.
+    tx = optax.GradientTransformation(jax.jit(tx.init), tx.update)
     path = walk(tx, start, noise(5))
     np.testing.assert_array_equal(path["a"], 0.0)
     assert np.all(np.isfinite(path["b"])) and np.any(path["b"][5] != path["b"][1])
+
+
+def test_a_sphere_that_starts_at_zero_is_refused_unless_it_is_traced_or_has_a_radius():
+    zero, empty = jnp.zeros([2, 3]), jnp.zeros([0, 3])
+    params = {"a": zero, "b": jnp.ones(2), "c": empty, "d": None}
+    leaf = project_to_sphere(scope="leaf")
+    with pytest.raises(ValueError, match=r"^params must .* in params\['a'\]: [^.]*\."):
+        leaf.init(params)
+    with pytest.raises(ValueError, match=r"^params must not start at 0 .* params: "):
+        project_to_sphere().init(zero)
+    state = leaf.init({**params, "a": jnp.ones([2, 3])})
+    for tx, given in [
+        (project_to_sphere(), params),
+        (project_to_sphere(1.0, "leaf"), params),
+        (optax.masked(leaf, {"a": False, "b": True, "c": True, "d": True}), params),
+        (leaf, {"c": empty}),
+    ]:
+        tx.init(given)
+    chex.assert_trees_all_equal(jax.jit(leaf.init)(params), state)
+    chex.assert_trees_all_equal(leaf.init(jax.eval_shape(lambda: params)), state)
+    # What a trace closes over is seen.
+    with pytest.raises(ValueError, match="must not start at 0"):
+        jax.eval_shape(lambda: leaf.init(params))
 
 
 @pytest.mark.parametrize(
