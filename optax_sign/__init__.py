@@ -5,6 +5,7 @@ from optax_sign._adarem import ScaleByResilienceState, adarem, scale_by_resilien
 from optax_sign._adarem_s import adarem_s
 from optax_sign._gradient_variance import value_and_grad_and_variance
 from optax_sign._hyperball import hyperball
+from optax_sign._multi_steps import multi_steps
 from optax_sign._oscillation import (
     Oscillation,
     TrackOscillationState,
@@ -42,6 +43,7 @@ __all__ = [
     "m_ssd",
     "m_svag",
     "mas",
+    "multi_steps",
     "oscillation",
     "project_to_sphere",
     "scale_by_resilience",
