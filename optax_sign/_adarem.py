@@ -62,6 +62,11 @@ def scale_by_resilience(
     :math:`m_{t+1}`. With :math:`r = (1-\beta) |g_t| / (\beta \max |m_t|)` this moves
     :math:`b_t` by :math:`2 (1 + r)` epsilons; to 0 where no digit would be left.
 
+    As in optax, a NaN gradient stays in the average, and so in its maximum: all later
+    updates of its leaf are NaN, with ``scope="global"`` those of all leaves; after an
+    infinite one those of its weight are, and the others plain gradients;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
+
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), a number a leaf.
 
     Args:
@@ -184,6 +189,11 @@ def adarem(
     :func:`scale_by_resilience` for ``beta``, ``decay``, ``decay_every``,
     ``scope`` and ``eps``. The paper takes the rates of SGD with momentum; on a small
     ResNet the best one was that of plain SGD, three times as large.
+
+    As in optax, a NaN gradient stays in the average, and so in its maximum: all later
+    updates of its leaf are NaN, with ``scope="global"`` those of all leaves; after an
+    infinite one those of its weight are, and all others those of SGD;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), a number a leaf.
 

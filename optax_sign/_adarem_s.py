@@ -42,6 +42,10 @@ def adarem_s(
     ``weight_decay``, and :math:`R` = ``radius``. The other leaves get
     :func:`adarem` with the same arguments.
 
+    After a NaN or infinite gradient all later updates of its sphere are NaN (with
+    ``scope="global"`` of all spheres), and off the spheres those that :func:`adarem`
+    names; ``optax.apply_if_finite`` around the optimizer leaves such steps out.
+
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), two numbers a
     sphere, and those of :func:`scale_by_resilience`.
 

@@ -43,10 +43,10 @@ def check_range(
         )
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raise unless ``value`` is a whole number, at least 1."""
-    check_range(name, value, 1)
-    if as_numbers(value) % 1:
+def check_count(name: str, value: Any, low: int = 1) -> None:
+    """Raise unless ``value`` is a whole number, at least ``low``; tracers pass."""
+    check_range(name, value, low)
+    if not isinstance(value, jax.core.Tracer) and as_numbers(value) % 1:
         raise ValueError(f"{name} must be a whole number, got {value!r}.")
 
 

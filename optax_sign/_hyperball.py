@@ -32,6 +32,9 @@ def hyperball(
     two axes, too, as those of ``nnx.MultiHeadAttention``. Weight decay has no use: the
     norm is fixed. For another :math:`R`, rescale the initial weights.
 
+    After a NaN or infinite gradient that ``inner`` averages, all later updates of its
+    leaf are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps out.
+
     State: that of ``inner``, and one number a sphere: one for each leaf.
 
     Args:

@@ -43,6 +43,21 @@ def widen(leaf: ArrayLike) -> jax.Array:
     return jnp.asarray(leaf, at_least_float32(leaf))
 
 
+def is_narrow(leaf: ArrayLike) -> bool:
+    """Tell floating numbers of a dtype below float32."""
+    dtype = jnp.result_type(leaf)
+    return jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize < 4
+
+
+def rounded(value: Any, dtype: DTypeLike) -> jax.Array:
+    """``value`` in ``dtype``, also where it is widened again at once."""
+    stored = value.astype(dtype)
+    if stored.dtype == value.dtype:
+        return stored
+    # XLA may skip the rounding of a narrow value that it widens again.
+    return jax.lax.optimization_barrier(stored)
+
+
 def largest_magnitude(leaf: ArrayLike) -> jax.Array:
     """``max |leaf|``, wide; 0 where there is nothing."""
     return jnp.max(jnp.abs(widen(leaf)), initial=0)
@@ -146,11 +161,7 @@ def update_ema(values: Any, ema: Any, beta: ArrayLike) -> Any:
         wide = at_least_float32(value, average)
         value = _within_range(jnp.asarray(value, wide), average.dtype)
         new = beta * jnp.asarray(average, wide) + (1 - beta) * value
-        stored = new.astype(average.dtype)
-        if stored.dtype == wide:
-            return stored
-        # XLA may skip the rounding of a narrow value that it widens again.
-        return jax.lax.optimization_barrier(stored)
+        return rounded(new, average.dtype)
 
     return jax.tree.map(leaf, values, ema, is_leaf=is_none)
 

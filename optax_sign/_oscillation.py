@@ -8,14 +8,15 @@ import optax
 from jax.typing import ArrayLike
 
 from optax_sign import _moments
+from optax_sign._movement import movement
 
 
 class TrackOscillationState(NamedTuple):
     """State of :func:`track_oscillation`."""
 
     count: ArrayLike  # shape (), int32: updates so far
-    path: Any  # like the parameters, real, float32 or wider: sum of the |updates|
-    displacement: Any  # like the parameters, float32 or wider: sum of the updates
+    path: Any  # like the parameters, real, float32 or wider: sum of the |moves|
+    displacement: Any  # like the parameters, float32 or wider: sum of the moves
 
 
 class Oscillation(NamedTuple):
@@ -31,9 +32,11 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
     .. math::
       q = \frac{\sum_t |\Delta\theta_t|}{|\sum_t \Delta\theta_t|} \ge 1
 
-    where :math:`\Delta\theta_t` are the ``updates`` that go through, so this
-    should be the last link of a chain. Read the result with :func:`oscillation`;
-    a window begins where the state is made anew.
+    where :math:`\Delta\theta_t` is how far the ``updates`` that go through move the
+    parameters in their own dtype, so that a bfloat16 weight that stands still counts as
+    unmoved; where ``update`` gets no parameters, the updates themselves. So this should
+    be the last link of a chain. Read the result with :func:`oscillation`; a window
+    begins where the state is made anew.
 
     State: 8 bytes per parameter.
 
@@ -59,7 +62,9 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
         return TrackOscillationState(jnp.zeros([], jnp.int32), path, wide)
 
     def update_fn(updates, state, params=None, **extra_args):
-        del params, extra_args
+        del extra_args
+        given = params is not None
+        moves = _moments.map_present(movement, updates, params) if given else updates
 
         def walk(total, update):
             return total if update is None else total + jnp.asarray(update, total.dtype)
@@ -69,8 +74,8 @@ def track_oscillation() -> optax.GradientTransformationExtraArgs:
 
         count = optax.safe_increment(state.count)
         none = {"is_leaf": _moments.is_none}
-        path = jax.tree.map(lengthen, state.path, updates, **none)
-        displacement = jax.tree.map(walk, state.displacement, updates, **none)
+        path = jax.tree.map(lengthen, state.path, moves, **none)
+        displacement = jax.tree.map(walk, state.displacement, moves, **none)
         return updates, TrackOscillationState(count, path, displacement)
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)

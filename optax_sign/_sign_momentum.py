@@ -23,6 +23,9 @@ def ssd(
     with :math:`\alpha_t` = ``learning_rate`` and :math:`\lambda` =
     ``weight_decay``. The sign of 0 is 0; of a complex z it is z/\|z\|.
 
+    A NaN gradient makes its weight NaN; ``optax.apply_if_finite`` around the optimizer
+    leaves such steps out.
+
     State: 0 bytes per parameter.
 
     Args:
@@ -66,6 +69,10 @@ def m_sgd(
     :math:`\lambda` = ``weight_decay``. As :math:`m_t` is an average, where
     ``optax.sgd`` with momentum takes the sum :math:`m_t / (1-\beta)`, rates are ten
     times its for :math:`\beta = 0.9`.
+
+    As in optax, a NaN or infinite gradient stays in the average: all later updates of
+    its weight are NaN or infinite; ``optax.apply_if_finite`` around the optimizer
+    leaves such steps out.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
@@ -111,6 +118,13 @@ def m_ssd(
     with :math:`\alpha_t` = ``learning_rate``, :math:`\beta` = ``beta`` and
     :math:`\lambda` = ``weight_decay``. Bias correction cannot change a sign, so
     there is none. The sign of 0 is 0. The same update as ``optax.signum``.
+
+    A weight whose gradient stops walks on until the average underflows: after one
+    gradient of 1e-3 and zeros ever after by 742 full steps in float32; see :func:`mas`.
+
+    As in optax, a NaN gradient stays in the average: all later updates of its weight
+    are NaN, and after an infinite one it walks on for ever;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2).
 
@@ -158,6 +172,21 @@ def mas(
     :math:`\lambda` = ``weight_decay``. As every weight moves by the full rate at
     every step, the rate is mostly below Adam's: where both were searched, from a tenth
     of it to all of it.
+
+    A weight whose gradient stops, as those of a row of an embedding, an expert or a
+    frozen branch, walks on until the average underflows: after one gradient of 1e-3 and
+    zeros ever after by 1,510 full steps in float32, where Adam moves six rates in all.
+    A usual weight decay hardly shortens that way; :func:`skip_zero_gradients` ends it,
+    without any state. Tried on a small regression with rare rows, that was no gain, but
+    Adam for such weights, by ``optax.partition``, was.
+
+    With bfloat16 weights steps of the default rate vanish on all beyond 1/16, which
+    :func:`vanishing_steps` tells and :func:`keep_master_copy` or
+    :func:`apply_updates_stochastically` mends.
+
+    As in optax, a NaN gradient stays in the average: all later updates of its weight
+    are NaN, and after an infinite one it walks on for ever;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
 
     State: 4 bytes per float32 parameter (``mu_dtype="bfloat16"``: 2), half of
     Adam's.

@@ -42,6 +42,9 @@ def project_to_sphere(
     ``radius``. Where :math:`\theta_t + u_t = 0`, it stays at 0, and with
     ``radius=None`` so does what starts there. Choose leaves with ``optax.masked``.
 
+    After a NaN or infinite update the updates of its whole sphere are NaN in that step;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
+
     State: one number a sphere.
 
     Args:
@@ -131,6 +134,9 @@ def scale_by_sphere_learning_rate(
     ``radius`` and ``scope`` after it. As a link cannot move the parameters before
     the first gradient, that one is taken to belong to :math:`w_0`, off the sphere
     where ``radius`` is not the initial norm.
+
+    After a NaN or infinite update all later updates of its sphere are NaN;
+    ``optax.apply_if_finite`` around the optimizer leaves such steps out.
 
     State: one number a sphere.
 

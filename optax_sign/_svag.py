@@ -31,6 +31,10 @@ def svag(
     of :func:`scale_by_variance_adaptation`. The first step is one of
     SGD, unless variances are of mini-batches.
 
+    As in optax, a NaN or infinite gradient stays in the averages: all later updates of
+    its weight are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps
+    out.
+
     State: 8 bytes per float32 parameter; 4 with mini-batch variances.
 
     Args:
@@ -89,6 +93,10 @@ def m_svag(
     and :math:`\rho_t` of :func:`scale_by_variance_adaptation`. With moving
     averages the first step is one of SGD, and so is every step on a gradient that does
     not change.
+
+    As in optax, a NaN or infinite gradient stays in the averages: all later updates of
+    its weight are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps
+    out.
 
     State: 8 bytes per float32 parameter.
 
@@ -150,6 +158,10 @@ def adam_star(
     and :math:`\rho_t` of :func:`scale_by_variance_adaptation`. Without
     ``momentum`` the sign is that of the gradient and :math:`\rho_t` is left out.
     The sign of 0 is 0. There is one decay for both averages and no epsilon.
+
+    As in optax, a NaN or infinite gradient stays in the averages: all later updates of
+    its weight are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps
+    out.
 
     State: 8 bytes per float32 parameter; 4 for mini-batch variances without momentum.
 

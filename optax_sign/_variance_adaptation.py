@@ -68,6 +68,10 @@ def scale_by_variance_adaptation(
     :math:`n`; :func:`optax_sign.multi_steps` accumulates so. Inside ``optax.masked``
     and ``optax.partition`` set ``mask_compatible_extra_args=True``.
 
+    As in optax, a NaN or infinite gradient stays in the averages: all later updates of
+    its weight are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps
+    out.
+
     State: 8 bytes per float32 parameter (2 + 2 with both dtypes bfloat16); 4 for
     mini-batch variances without momentum.
 

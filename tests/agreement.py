@@ -4,8 +4,16 @@ import jax
 import numpy as np
 import optax
 
-from .catalogue import RESILIENCE
-from .reference import moments, oscillation, resilience, sphere, variance_adaptation
+from .catalogue import RATE, RESILIENCE, WRAPPED
+from .reference import (
+    moments,
+    oscillation,
+    resilience,
+    rounding,
+    sign_family,
+    sphere,
+    variance_adaptation,
+)
 
 STEPS = 60
 EVERY_RANK = range(5)
@@ -78,6 +86,20 @@ def around_resilience(start, gradients, *, inner, **options):
     return sphere.hyperball(start, directions, **options)
 
 
+def around_mas(start, gradients, *, optimizer):
+    """A master copy for the `optimizer` of its row."""
+    del optimizer
+    updates = sign_family.mas(start, gradients, **WRAPPED)
+    return rounding.keep_master_copy(start, updates)
+
+
+def around_ssd(start, gradients, *, optimizer):
+    """The `optimizer` of its row, but for zero gradients."""
+    del optimizer
+    updates = sign_family.ssd(start, gradients, **RATE)
+    return rounding.skip_zero_gradients(updates, gradients)
+
+
 # The updates of a link whose transcription gives something a little different.
 UPDATES_OF_LINKS = {
     variance_adaptation.factors: directed_factors,
@@ -85,6 +107,8 @@ UPDATES_OF_LINKS = {
         resilience.resilient_gradients(gradients, **options)
     ),
     sphere.hyperball: around_resilience,
+    rounding.keep_master_copy: around_mas,
+    rounding.skip_zero_gradients: around_ssd,
     oscillation.path_length: lambda start, gradients: gradients,
 }
 

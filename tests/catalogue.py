@@ -17,7 +17,14 @@ import optax
 import optax_sign
 
 from .ranges import PROPER_AVERAGE, SIGNS, SPHERE_RATES, SPHERES, Range
-from .reference import oscillation, resilience, sign_family, sphere, variance_adaptation
+from .reference import (
+    oscillation,
+    resilience,
+    rounding,
+    sign_family,
+    sphere,
+    variance_adaptation,
+)
 
 
 def matrices(params: Any) -> Any:
@@ -43,9 +50,14 @@ class Row:
     needs_params: bool = False  # even where nothing decays
     needs_variance: bool = False  # update(..., variance=tree)
     takes_sign: bool = False  # so it magnifies the rounding of a cancelled average
+    wide_updates: bool = False  # those of narrow parameters are float32
     couples: bool = False  # a reduction joins the leaves: parts differ from the whole
     accumulators: tuple[str, ...] = ()  # arguments that set a dtype of the state
     state_bytes: tuple[int, int] = (0, 0)  # per float32 and per bfloat16 parameter
+    # Which later updates one bad gradient spoils: those of the "weight", the "leaf",
+    # the "matrices", "all" leaves, or none.
+    after_nan: str = "weight"
+    after_infinity: str = "weight"
 
     @property
     def public_name(self) -> str:
@@ -67,9 +79,11 @@ RATE = {"learning_rate": 0.125}
 MOMENTUM = {**RATE, "beta": 0.75}
 MINI_BATCH = {**MOMENTUM, "variance": "mini_batch"}
 RESILIENCE = {"beta": 0.75, "decay": 0.5}
+WRAPPED = {**RATE, "beta": 0.5}
 GLOBAL_RESILIENCE = {**RESILIENCE, "decay_every": 2, "scope": "global", "eps": 0.25}
 
 ONE_ACCUMULATOR = {"accumulators": ("mu_dtype",), "state_bytes": (4, 2)}
+FORGETFUL = {"after_nan": "", "after_infinity": ""}
 TWO_ACCUMULATORS = {"accumulators": ("mu_dtype", "nu_dtype"), "state_bytes": (8, 4)}
 
 
@@ -105,16 +119,24 @@ def _factor(options, special="", **expected):
 
 
 OPTIMIZERS = [
-    _row(optax_sign.ssd, sign_family.ssd, RATE, takes_sign=True),
+    _row(optax_sign.ssd, sign_family.ssd, RATE, takes_sign=True, **FORGETFUL),
     _row(optax_sign.m_sgd, sign_family.m_sgd, MOMENTUM, **ONE_ACCUMULATOR),
     _row(
         optax_sign.m_ssd,
         sign_family.m_ssd,
         MOMENTUM,
         takes_sign=True,
+        after_infinity="",
         **ONE_ACCUMULATOR,
     ),
-    _row(optax_sign.mas, sign_family.mas, MOMENTUM, takes_sign=True, **ONE_ACCUMULATOR),
+    _row(
+        optax_sign.mas,
+        sign_family.mas,
+        MOMENTUM,
+        takes_sign=True,
+        after_infinity="",
+        **ONE_ACCUMULATOR,
+    ),
     _variance_adapted(optax_sign.svag, MOMENTUM),
     # The variance of the gradient is the one that is given: nothing to average.
     _variance_adapted(optax_sign.svag, MINI_BATCH, "mini_batch", **ONE_ACCUMULATOR),
@@ -149,6 +171,7 @@ OPTIMIZERS = [
         optax_sign.adarem,
         resilience.adarem,
         {**RATE, **RESILIENCE},
+        after_nan="leaf",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -157,6 +180,7 @@ OPTIMIZERS = [
         {**RATE, **GLOBAL_RESILIENCE},
         "global",
         couples=True,
+        after_nan="all",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -166,6 +190,8 @@ OPTIMIZERS = [
         ranges=SPHERE_RATES,
         needs_params=True,
         couples=True,
+        after_nan="matrices",
+        after_infinity="matrices",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -181,6 +207,8 @@ OPTIMIZERS = [
         "leaf",
         needs_params=True,
         couples=True,
+        after_nan="matrices",  # by the maximum of all
+        after_infinity="leaf",
         **ONE_ACCUMULATOR,
     ),
 ]
@@ -197,6 +225,7 @@ LINKS = [
         resilience.resilient_gradients,
         RESILIENCE,
         link=True,
+        after_nan="leaf",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -206,6 +235,7 @@ LINKS = [
         "global",
         link=True,
         couples=True,
+        after_nan="all",
         **ONE_ACCUMULATOR,
     ),
     _row(
@@ -216,6 +246,7 @@ LINKS = [
         link=True,
         needs_params=True,
         couples=True,
+        **FORGETFUL,
     ),
     _row(
         optax_sign.project_to_sphere,
@@ -224,6 +255,7 @@ LINKS = [
         "leaf",
         link=True,
         needs_params=True,
+        **FORGETFUL,
     ),
     _row(
         optax_sign.scale_by_sphere_learning_rate,
@@ -233,6 +265,8 @@ LINKS = [
         link=True,
         needs_params=True,
         couples=True,
+        after_nan="all",
+        after_infinity="all",
     ),
     _row(
         optax_sign.scale_by_sphere_learning_rate,
@@ -241,6 +275,8 @@ LINKS = [
         "leaf",
         link=True,
         needs_params=True,
+        after_nan="leaf",
+        after_infinity="leaf",
     ),
     _row(
         optax_sign.hyperball,
@@ -248,6 +284,8 @@ LINKS = [
         {**RATE, "inner": optax_sign.scale_by_resilience(**RESILIENCE)},
         link=True,
         needs_params=True,
+        after_nan="leaf",
+        after_infinity="leaf",
         state_bytes=(4, 2),  # of `inner`
     ),
     _row(
@@ -256,6 +294,26 @@ LINKS = [
         {},
         link=True,
         state_bytes=(8, 8),
+        **FORGETFUL,
+    ),
+    _row(
+        optax_sign.keep_master_copy,
+        rounding.keep_master_copy,  # of given updates: those of `optimizer` here
+        {"optimizer": optax_sign.mas(**WRAPPED)},
+        link=True,
+        needs_params=True,
+        takes_sign=True,
+        wide_updates=True,
+        after_infinity="",
+        state_bytes=(4, 8),  # of `optimizer`, and of the copy
+    ),
+    _row(
+        optax_sign.skip_zero_gradients,
+        rounding.skip_zero_gradients,  # of given updates, too
+        {"optimizer": optax_sign.ssd(**RATE)},
+        link=True,
+        takes_sign=True,
+        **FORGETFUL,
     ),
 ]
 

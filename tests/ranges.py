@@ -26,6 +26,7 @@ POSITIVE = Range("(0, inf)", [1e-9, 3], [0, 0.0, -1.0, math.inf, math.nan])
 AVERAGE = Range("[0, 1)", [0, 0.0, 0.999], [-0.1, 1, 1.0, 1.5, math.nan, *NONE])
 PROPER_AVERAGE = Range("(0, 1)", [1e-9, 0.999], [0, 0.0, -0.1, 1, 1.0, math.nan, *NONE])
 COUNT = Range("[1, inf)", [1, 5, np.int64(2)], [0, -1, math.nan, "5", False])
+WHOLE = COUNT._replace(said="[0, inf)", allowed=[0, 2**40], refused=COUNT.refused[1:])
 SCOPE = Range("'leaf' or 'global'", ["leaf", "global"], ["tree", None, 1])
 SPHERES = SCOPE._replace(said="'global' or 'leaf'")
 DTYPE = Range(
@@ -65,6 +66,7 @@ RANGES: dict[str, Range | None] = {
     ),
     "direction": Range(LINK.said, [None, *LINK.allowed], LINK.refused[1:]),
     "inner": LINK,
+    "optimizer": LINK,
     "decay": Range("[0, 1]", [0, 0.5, 1, 1.0], [-0.1, 1.1, math.nan]),
     "decay_every": COUNT,
     "scope": SCOPE,

@@ -12,7 +12,7 @@ import pytest
 import optax_sign
 
 from .catalogue import ROWS
-from .ranges import COUNT, RANGES, Range
+from .ranges import COUNT, RANGES, WHOLE, Range
 from .steps import GRADIENTS, PARAMS, VARIANCES, extra
 
 FACTORIES = {row.public_name: row for row in ROWS}
@@ -40,6 +40,11 @@ DECLARED = {
         "every_k_schedule": COUNT,
         "should_skip_update_fn": None,
     },
+    "apply_updates_stochastically": {
+        **dict.fromkeys(["params", "updates"]),
+        **dict.fromkeys(["step", "seed"], WHOLE),
+    },
+    "vanishing_steps": dict.fromkeys(["params", "updates"]),
     "scale_invariant_mask": {
         **dict.fromkeys(["loss_fn", "params", "args", "key"]),
         "samples": COUNT,
@@ -61,6 +66,11 @@ def call(name, **changes):
     if name == "multi_steps":
         return optax_sign.multi_steps(
             **{"optimizer": optax.sgd(0.1), "every_k_schedule": 2, **changes}
+        )
+    if name == "apply_updates_stochastically":
+        one = jnp.ones(1)
+        return optax_sign.apply_updates_stochastically(
+            one, one, **{"step": 0, **changes}
         )
     if name == "value_and_grad_and_variance":
         return optax_sign.value_and_grad_and_variance(jnp.vdot, **changes)
@@ -139,6 +149,7 @@ def test_an_array_is_checked_like_the_number_it_holds():
         ("value_and_grad_and_variance", "chunk_size"),
         ("multi_steps", "every_k_schedule"),
         ("scale_invariant_mask", "samples"),
+        ("apply_updates_stochastically", "step"),
     ],
 )
 def test_what_is_counted_is_whole(name, argument):

@@ -27,6 +27,8 @@ def strict():
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_steps_are_those_of_the_usual_mode(row, dtype):
+    if row.wide_updates and dtype != "float32":
+        pytest.skip("optax.apply_updates cannot add them in this mode")
     tx = row.make(**({"weight_decay": 0.25} if row.decays else {}))
     trees = (
         cast(PARAMS, dtype),
