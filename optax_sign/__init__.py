@@ -7,6 +7,7 @@ from optax_sign._gradient_variance import value_and_grad_and_variance
 from optax_sign._hyperball import hyperball
 from optax_sign._master_copy import MasterCopy, keep_master_copy
 from optax_sign._movement import vanishing_steps
+from optax_sign._multi_steps import multi_steps
 from optax_sign._oscillation import (
     Oscillation,
     TrackOscillationState,
@@ -49,6 +50,7 @@ __all__ = [
     "m_ssd",
     "m_svag",
     "mas",
+    "multi_steps",
     "oscillation",
     "project_to_sphere",
     "scale_by_resilience",

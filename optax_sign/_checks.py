@@ -57,6 +57,17 @@ def check_batch_size(size: int) -> int:
     return size
 
 
+def loss_and_aux(value: Any, has_aux: bool) -> tuple[Any, Any]:
+    """What a loss function returned, as a pair: ``None`` stands for no aux."""
+    if isinstance(value, tuple) != has_aux or has_aux and len(value) != 2:
+        asked = "a pair (loss, aux)" if has_aux else "no tuple"
+        got = type(value).__name__
+        raise ValueError(
+            f"loss_fn must return {asked} where has_aux is {has_aux}, got a {got}."
+        )
+    return value if has_aux else (value, None)
+
+
 def check_link(name: str, value: Any) -> None:
     """Raise unless ``value`` is a transformation, and not what makes one."""
     if not isinstance(value, optax.GradientTransformation):

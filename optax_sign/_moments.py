@@ -127,7 +127,9 @@ def zeros_like(params: Any, dtype: DTypeLike | None, *, real: bool = False) -> A
         if jnp.issubdtype(own, jnp.complexfloating):
             own = jnp.finfo(own).dtype if real else own
             return jnp.zeros_like(p, dtype=dtype if real and dtype else own)
-        few = own.itemsize < 2  # bits: averages stop far from what they approach
+        few = (
+            jnp.dtype(own).itemsize < 2
+        )  # bits: averages stop far from what they approach
         if few or real and jnp.finfo(own).minexp > jnp.finfo(jnp.float32).minexp:
             own = jnp.float32  # the squares of most gradients are 0 in float16
         return jnp.zeros_like(p, dtype=dtype or own)

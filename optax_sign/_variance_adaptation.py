@@ -65,9 +65,8 @@ def scale_by_variance_adaptation(
     :math:`\beta^2`. It has to be the variance of the gradient that comes in:
     :math:`c^2 \hat s` behind a link or a loss that scales by :math:`c`; for the mean
     of :math:`n` micro-batches or devices, the mean of their variances divided by
-    :math:`n`. ``optax.MultiSteps`` takes the mean of gradients but hands on the last
-    ``variance`` only. Inside ``optax.masked`` and ``optax.partition`` set
-    ``mask_compatible_extra_args=True``.
+    :math:`n`; :func:`optax_sign.multi_steps` accumulates so. Inside ``optax.masked``
+    and ``optax.partition`` set ``mask_compatible_extra_args=True``.
 
     As in optax, a NaN or infinite gradient stays in the averages: all later updates of
     its weight are NaN; ``optax.apply_if_finite`` around the optimizer leaves such steps

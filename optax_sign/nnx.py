@@ -13,15 +13,15 @@ from flax import nnx
 from flax.nnx import tracers
 from flax.nnx.nn.dtypes import promote_dtype
 
-from optax_sign import _checks, _moments, _nnx_layers
+from optax_sign import _checks, _moments, _nnx_checks, _nnx_layers
 from optax_sign._nnx_mask import scale_invariant_mask
 
 __all__ = ["scale_invariant_mask", "value_and_grad_and_variance"]
 
 
 def value_and_grad_and_variance(
-    loss_fn: Callable[..., jax.Array],
-) -> Callable[..., tuple[jax.Array, nnx.State, nnx.State]]:
+    loss_fn: Callable[..., Any], *, has_aux: bool = False
+) -> Callable[..., tuple[Any, nnx.State, nnx.State]]:
     r"""Make a function for loss, mean gradient and the variance of that mean.
 
     For a batch of :math:`B` examples with gradients :math:`g_k`:
@@ -43,29 +43,35 @@ def value_and_grad_and_variance(
     never negative though.
 
     Each loss must depend on its own example only, which attention or contrast between
-    examples would break unnoticed. Parameters act through the calls of their layers,
-    not as another layer's weights too; besides, they may only add the same to all
-    losses, as L2 regularisation does. Random
+    examples would break unnoticed. Parameters act through the calls of their layers;
+    besides, they may only add the same to all losses, as L2 regularisation does, and
+    other uses, as another layer's weights, are refused. Random
     numbers may differ between examples, so dropout is fine. Under ``jax.shard_map``
     each device measures the examples that it has.
 
     Args:
-      loss_fn: ``loss_fn(model, *batch)``, the losses of ALL examples, ``(B,)``. It
-        calls each layer once at most, with the examples along the first axis of
-        inputs of any rank, not inside ``jit``, ``vmap``, ``scan`` or ``remat``.
+      loss_fn: ``loss_fn(model, *batch, **more)``, the losses of ALL examples, ``(B,)``.
+        It calls each layer once at most, with the examples along the first axis of
+        inputs of any rank, not inside ``jit``, ``vmap``, ``scan`` or ``remat``. It is
+        also traced for a batch of twice the length, as layers whose first axis is
+        another one of length ``B``, such as time, are told by that; this needs the
+        arrays of the batch as arguments.
+      has_aux: ``loss_fn`` returns ``(losses, aux)``, as for ``nnx.value_and_grad``.
 
     Returns:
-      ``f(model, *batch) -> (loss, gradient, variance)``, where ``loss`` is the mean,
+      ``f(model, *batch, **more) -> (loss, gradient, variance)``, which hands on all
+      arguments as they are, be they of examples or not; ``loss`` is the mean,
       ``gradient`` is that of ``nnx.grad`` and ``variance`` a state like it, but real
-      and float32 or wider; both are 0 for a layer that is not called. As with
-      ``nnx.grad``, the model keeps what the pass writes into variables that are not
-      parameters, the counts of its random numbers above all.
+      and float32 or wider; both are 0 for a layer that is not called. With ``has_aux``
+      it is ``((loss, aux), gradient, variance)``. As with ``nnx.grad``, the model
+      keeps what the pass writes into variables that are not parameters, the counts of
+      its random numbers above all.
 
     Raises:
-      ValueError: parameters lie outside of ``nnx.Linear`` and ``nnx.Conv``, are shared
-        or changed before use, there are batch statistics, a layer is called in a way
-        named above, the losses have another shape than ``(B,)``, or there are fewer
-        than two.
+      ValueError: parameters lie outside of ``nnx.Linear`` and ``nnx.Conv``, are shared,
+        changed before use or used without their layer, there are batch statistics, a
+        layer is called in a way named above, the losses have another shape than
+        ``(B,)``, or there are fewer than two.
 
     Source: Balles and Hennig, *Dissecting Adam* (arXiv 1705.07774), appendix D.
 
@@ -89,29 +95,41 @@ def value_and_grad_and_variance(
     >>> updates = optimizer.update(model, gradient, variance=variance)
     """
 
-    def value_grad_variance(model, *batch):
+    def value_grad_variance(model, *batch, **more):
         _check_layers(model)
         graph, params, others = nnx.split(model, nnx.Param, ...)
         wide = jax.tree.map(_moments.widen, params)
         zeros = _moments.zeros_like(wide, None, real=True)
 
-        def mean_loss(params, probes):
+        def losses_of(calls, arguments, *trees):
+            """The losses, of parameters elsewhere, of those in layers, of probes."""
             # Copies that belong to this trace; the caller's layers stay as they are.
-            network = nnx.merge(graph, params, others, copy=True)
-            twin = nnx.merge(graph, probes, others, copy=True)
-            calls: dict[str, int] = {}
-            pairs = zip(_layers(network), _layers(twin), strict=True)
-            for (name, layer), (_, probe) in pairs:
-                _probe(layer, probe, name, calls)
-            losses = loss_fn(network, *batch)
-            _check_losses(losses, calls)
-            kept = nnx.state(network, nnx.Not(nnx.Param))
-            return jnp.mean(_moments.widen(losses)), kept
+            networks = [nnx.merge(graph, p, others, copy=True) for p in trees]
+            for (name, layer), *twins in zip(*map(_layers, networks), strict=True):
+                source, probe = (twin for _, twin in twins)
+                _probe(layer, source, probe, name, calls)
+            batch, more = arguments
+            value = loss_fn(networks[0], *batch, **more)
+            losses, aux = _checks.loss_and_aux(value, has_aux)
+            kept = nnx.state(networks[0], nnx.Not(nnx.Param))
+            return _moments.widen(losses), (aux, kept)
 
-        measure = jax.value_and_grad(mean_loss, (0, 1), has_aux=True)
-        (loss, others), (gradient, variance) = measure(params, zeros)
-        nnx.update(model, others)
-        return loss, gradient, variance
+        calls, trees = {}, (params, params, zeros)
+        losses, pullback, (aux, kept) = jax.vjp(
+            partial(losses_of, calls, (batch, more)), *trees, has_aux=True
+        )
+        _check_losses(losses, calls)
+        _nnx_checks.check_examples(
+            lambda calls, arguments: losses_of(calls, arguments, *trees),
+            (batch, more),
+            len(losses),
+        )
+        _nnx_checks.check_uses(lambda d: pullback(d)[0], losses, params)
+        loss, spread = jax.vjp(jnp.mean, losses)
+        elsewhere, inside, variance = pullback(*spread(jnp.ones_like(loss)))
+        gradient = jax.tree.map(jnp.add, elsewhere, inside)
+        nnx.update(model, kept)
+        return (loss, aux) if has_aux else loss, gradient, variance
 
     return value_grad_variance
 
@@ -162,20 +180,32 @@ def _check_layers(model: nnx.Module) -> None:
 
 def _probe(
     layer: nnx.Linear | nnx.Conv,
+    source: nnx.Linear | nnx.Conv,
     probe: nnx.Linear | nnx.Conv,
     name: str,
     calls: dict[str, int],
 ) -> None:
-    """Replace the linear function of a layer by one that measures; its bias follows."""
+    """Let a layer measure, and take its parameters from ``source`` when it is called.
+
+    Its linear function becomes one that measures; the bias follows that.
+    """
     dense = isinstance(layer, nnx.Linear)
     attribute = "dot_general" if dense else "conv_general_dilated"
     own = getattr(layer, attribute)
     outside = tracers.TraceState()
     given = _raw_parameters(layer)
-    kernel = probe.kernel[...]
+    own_kernel, probed_kernel = source.kernel[...], probe.kernel[...]
     if isinstance(layer, nnx.Conv) and layer.mask is not None:
-        kernel *= jnp.square(layer.mask)  # what convolves is the masked kernel
-    probes = _nnx_layers.Probes(kernel, None if probe.bias is None else probe.bias[...])
+        own_kernel *= layer.mask
+        probed_kernel *= jnp.square(layer.mask)
+    own_bias, probed_bias = (
+        None if bias is None else bias[...] for bias in (source.bias, probe.bias)
+    )
+    probes = _nnx_layers.Probes(probed_kernel, probed_bias)
+
+    def promote(arrays, **options):
+        x, *_ = arrays
+        return promote_dtype((x, own_kernel, own_bias), **options)
 
     def measured(x, kernel, *arguments, **options):
         if not outside.is_valid():
@@ -204,7 +234,8 @@ def _probe(
             )
         return _nnx_layers.probed(function, example_gradient)(x, kernel, probes)
 
-    setattr(layer, attribute, measured)
+    for changed, function in {attribute: measured, "promote_dtype": promote}.items():
+        setattr(layer, changed, function)
 
 
 def _raw_parameters(layer):

@@ -31,7 +31,15 @@ def of_rows(name):
 DECLARED = {
     **{name: of_rows(name) for name in FACTORIES},
     "oscillation": {"state": None},
-    "value_and_grad_and_variance": {"loss_fn": None, "chunk_size": COUNT},
+    "value_and_grad_and_variance": {
+        **dict.fromkeys(["loss_fn", "in_axes", "has_aux"]),
+        "chunk_size": COUNT,
+    },
+    "multi_steps": {
+        "optimizer": RANGES["inner"],
+        "every_k_schedule": COUNT,
+        "should_skip_update_fn": None,
+    },
     "apply_updates_stochastically": {
         **dict.fromkeys(["params", "updates"]),
         **dict.fromkeys(["step", "seed"], WHOLE),
@@ -55,6 +63,10 @@ def call(name, **changes):
     """Call a public function with valid arguments but for the changes."""
     if name in FACTORIES:
         return FACTORIES[name].make(**changes)
+    if name == "multi_steps":
+        return optax_sign.multi_steps(
+            **{"optimizer": optax.sgd(0.1), "every_k_schedule": 2, **changes}
+        )
     if name == "apply_updates_stochastically":
         one = jnp.ones(1)
         return optax_sign.apply_updates_stochastically(
@@ -140,6 +152,7 @@ def test_an_array_is_checked_like_the_number_it_holds():
     ("name", "argument"),
     [
         ("value_and_grad_and_variance", "chunk_size"),
+        ("multi_steps", "every_k_schedule"),
         ("scale_invariant_mask", "samples"),
         ("apply_updates_stochastically", "step"),
     ],

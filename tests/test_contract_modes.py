@@ -64,7 +64,14 @@ def test_variances_are_those_of_the_usual_mode():
     generic = optax_sign.value_and_grad_and_variance(lambda w, x: ((w * x) ** 2).sum())
     model, batch = make("mlp", np.float32)
     layered = value_and_grad_and_variance(losses_of)
-    expected = generic(w, x), layered(model, *batch)[1:]
+    tx = optax_sign.multi_steps(optax_sign.m_svag(0.1, variance="mini_batch"), 1)
+
+    def measured():
+        _, gradient, variance = generic(w, x)
+        step, _ = tx.update(gradient, tx.init(w), w, variance=variance)
+        return gradient, variance, step, layered(model, *batch)[1:]
+
+    expected = measured()
     with strict():
-        found = generic(w, x), layered(model, *batch)[1:]
+        found = measured()
     assert_close(found, expected)

@@ -1,5 +1,7 @@
 """The mini-batch variance against its definition, and what it is an estimate of."""
 
+from functools import partial
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -10,6 +12,7 @@ import pytest
 import optax_sign
 from optax_sign import value_and_grad_and_variance
 
+from .experiments.messages import assert_one_sentence
 from .reference import variance_adaptation
 
 BATCH = 7
@@ -58,6 +61,63 @@ def test_equals_the_definition_for_any_chunk_size(chunk_size, one_by_one):
         np.testing.assert_allclose(variance[name], expected, rtol=ROUND_OFF)
         assert gradient[name].shape == variance[name].shape == params[name].shape
         assert gradient[name].dtype == variance[name].dtype == np.float64
+
+
+def test_aux_is_stacked_in_the_order_of_the_examples(one_by_one):
+    def with_aux(params, example, target):
+        loss = loss_of_one(params, example, target)
+        return loss, {"loss": loss, "label": 3}
+
+    # The first chunk, two in a loop, and a remainder.
+    function = jax.jit(value_and_grad_and_variance(with_aux, 2, has_aux=True))
+    losses, gradients = one_by_one
+    with jax.enable_x64(True):
+        params, *batch = make_case()
+        (loss, aux), gradient, _ = jax.device_get(function(params, *batch))
+    np.testing.assert_allclose(aux["loss"], losses, rtol=ROUND_OFF)
+    assert aux["label"].tolist() == [3] * BATCH
+    assert loss == pytest.approx(np.mean(losses), rel=ROUND_OFF)
+    np.testing.assert_allclose(
+        gradient["bias"], gradients["bias"].mean(0), rtol=ROUND_OFF
+    )
+
+
+def loss_as_written(params, example, target, *, weight, power):
+    """What `loss_of_one` is, of arguments that come in other ways."""
+    example = {"x": example["x"], "weight": weight * target["scale"]}
+    assert power == "two"  # a static argument stays what it is
+    return loss_of_one(params, example, target["y"])
+
+
+def test_arguments_have_their_examples_where_in_axes_says(one_by_one):
+    function = value_and_grad_and_variance(
+        partial(loss_as_written, power="two"),
+        2,
+        in_axes=[{"x": -1, "missing": 0}, {"y": 0, "scale": None}],
+    )
+    with jax.enable_x64(True):
+        params, example, target = make_case()
+        inputs = {"x": example["x"].T, "missing": None}
+        targets = {"y": target, "scale": 1.0}
+        found = jax.jit(function)(params, inputs, targets, weight=example["weight"])
+    losses, gradients = one_by_one
+    assert float(found[0]) == pytest.approx(np.mean(losses), rel=ROUND_OFF)
+    exact = jax.tree.map(variance_adaptation.mini_batch_variance, gradients)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=ROUND_OFF), found[2], exact)
+
+
+def test_what_all_examples_share_is_handed_on_as_it_is():
+    def loss_fn(w, x, power, table, *, y):
+        assert power == "two" and table.shape == (3,)
+        return jnp.sum(w * x * y * table)
+
+    function = value_and_grad_and_variance(loss_fn, in_axes=(0, None, None))
+    x, table = np.float32([[1, 2, 3], [3, 5, 7]]), np.float32([1, 0, 2])
+    _, gradient, variance = function(np.ones(3, "f"), x, "two", table, y=x[:, 0])
+    examples = x * x[:, :1] * table
+    np.testing.assert_array_equal(gradient, examples.mean(0))
+    exact = variance_adaptation.mini_batch_variance(examples)
+    np.testing.assert_array_equal(variance, exact)
 
 
 def linear(params, example):
@@ -154,7 +214,10 @@ def test_rejects_chunks_without_examples(chunk_size):
         ((np.ones((1, 2)),), "batch must hold at least 2 examples, got 1"),
         ((np.ones((0, 2)),), "batch must hold at least 2 examples, got 0"),
         ((np.ones((3, 2)), np.ones(4)), r"one length, got lengths \[3, 4\]"),
-        ((np.ones((3, 2)), 1.0), r"one length, got lengths \[0, 3\]"),
+        (
+            (np.ones((3, 2)), 1.0),
+            r"^batch\[1\] must have examples along axis 0, got 1\.0",
+        ),
         ((), r"one length, got lengths \[\]"),
     ],
 )
@@ -174,3 +237,49 @@ def test_members_of_a_population_have_a_gradient_and_a_variance_each():
     chex.assert_trees_all_close(
         together, jax.tree.map(lambda *x: jnp.stack(x), *apart), rtol=1e-6
     )
+
+
+TWO = np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("options", "batch", "more", "message"),
+    [
+        (
+            {},
+            (TWO, {"t": 0.5}),
+            {},
+            r"batch\[1\]\['t'\] must have examples along axis 0, got 0\.5; in_axes is "
+            "None for what all examples share",
+        ),
+        (
+            {"in_axes": (0, 1)},
+            (TWO, TWO[0]),
+            {},
+            r"batch\[1\] must have examples along axis 1, got shape \(3,\)",
+        ),
+        (
+            {},
+            (TWO,),
+            {"train": True},
+            r"train must have examples along axis 0, got True; functools\.partial",
+        ),
+        ({"in_axes": (0, 0)}, (TWO,), {}, r"for the 1 argument.*, got \(0, 0\)"),
+        ({"in_axes": "0"}, (TWO,), {}, "in_axes must be an int, None, .* got '0'"),
+        ({"in_axes": None}, (TWO,), {}, r"got lengths \[\]"),
+        ({"has_aux": True}, (TWO,), {}, r"a pair \(loss, aux\) where has_aux is True"),
+    ],
+)
+def test_rejects_arguments_without_examples_in_one_sentence(
+    options, batch, more, message
+):
+    function = value_and_grad_and_variance(lambda w, *_, **__: w.sum(), **options)
+    with pytest.raises(ValueError, match=message) as error:
+        function(jnp.zeros(2), *batch, **more)
+    assert_one_sentence(str(error.value))
+
+
+def test_rejects_an_aux_that_was_not_announced():
+    function = value_and_grad_and_variance(lambda w, x: (w @ x, x))
+    with pytest.raises(ValueError, match="no tuple where has_aux is False, got a tu"):
+        function(jnp.zeros(3), TWO)

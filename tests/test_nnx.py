@@ -139,19 +139,51 @@ def test_layers_that_are_not_called_have_gradient_and_variance_zero():
     assert gradient["unused"]["kernel"].shape == (3, 1, 2)
 
 
-def test_penalties_on_parameters_have_no_variance():
+def squares(model):
+    return sum(jnp.sum(p**2) for p in jax.tree.leaves(nnx.state(model, nnx.Param)))
+
+
+START = jnp.arange(30.0).reshape(6, 5) / 30
+
+PENALISED = {
+    "L2": lambda model, losses, weights: losses + 3 * squares(model),
+    "half": lambda model, losses, weights: (losses + squares(model)[None]) * 0.5,
+    "from the start": lambda model, losses, weights: (
+        losses + jnp.sum((model.layers[0].kernel[...] - START) ** 2)
+    ),
+    "by the batch": lambda model, losses, weights: (
+        losses - weights.mean() * jnp.full(len(losses), squares(model))
+    ),
+}
+
+
+@pytest.mark.parametrize("penalised", PENALISED.values(), ids=PENALISED)
+def test_penalties_that_are_the_same_for_all_have_no_variance(penalised):
+    def loss_fn(model, x, weights):
+        return penalised(model, losses_of(model, x, weights), weights)
+
     with jax.enable_x64(True):
         model, batch = make("mlp")
-
-        def penalised(model, *batch):
-            squares = jax.tree.map(lambda p: jnp.sum(p**2), nnx.state(model, nnx.Param))
-            return losses_of(model, *batch) + 3 * jax.tree.reduce(jnp.add, squares)
-
-        loss, gradient, variance = measure(model, *batch, loss_fn=penalised)
-        _, plain, expected = one_by_one(model, *batch)
-        weights = nnx.state(model, nnx.Param)
-        assert_close(gradient, jax.tree.map(lambda g, p: g + 6 * p, plain, weights))
+        loss, gradient, variance = measure(model, *batch, loss_fn=loss_fn)
+        mean = nnx.jit(nnx.value_and_grad(lambda m, *b: jnp.mean(loss_fn(m, *b))))
+        assert_close((loss, gradient), mean(model, *batch))
+        share = 0.25 if penalised is PENALISED["half"] else 1
+        expected = jax.tree.map(lambda v: share * v, one_by_one(model, *batch)[2])
     assert_close(variance, expected)
+
+
+def test_hands_on_aux_and_keywords_and_arguments_without_examples():
+    def loss_fn(model, x, scale, *, weights, power):
+        losses = losses_of(model, x * scale, weights) ** power
+        return losses, {"losses": losses, "scale": scale}
+
+    model, (x, weights) = make("mlp", jnp.float32)
+    function = value_and_grad_and_variance(loss_fn, has_aux=True)
+    (loss, aux), *moments = function(model, x, 0.5, weights=weights, power=1)
+    plain = value_and_grad_and_variance(losses_of)(model, x * 0.5, weights)
+    jax.tree.map(np.testing.assert_array_equal, (loss, *moments), plain)
+    np.testing.assert_array_equal(aux["losses"], losses_of(model, x * 0.5, weights))
+    assert aux["scale"] == 0.5
 
 
 @pytest.mark.parametrize("name", ["positions", "same, one channel"])

@@ -109,3 +109,59 @@ def test_refuses_losses_without_variance(loss_fn, shape, message):
     with pytest.raises(ValueError, match=message) as error:
         value_and_grad_and_variance(loss_fn)(dense(), jnp.ones(shape))
     assert_one_sentence(str(error.value))
+
+
+@pytest.mark.parametrize(
+    ("loss_fn", "name"),
+    [
+        (
+            lambda m, x: ((jnp.tanh(m(x)) @ m.layers[1].kernel[...].T) ** 2).sum(1),
+            "layers.1.kernel",
+        ),
+        (lambda m, x: (x @ m.layers[0].kernel[...]).sum(1), "layers.0.kernel"),
+        (lambda m, x: m(x * m.layers[0].bias[...][0]).sum(1), "layers.0.bias"),
+        (lambda m, x: m(x).sum(1) + m.layers[1].bias[...], "layers.1.bias"),
+        (
+            lambda m, x: x[:, 0] * (m(x).sum(1) + m.layers[1].bias[...].sum()),
+            "layers.1.bias",
+        ),
+        (
+            lambda m, x: jnp.where(x[:, 0] > 0, m(x).sum(1) + m.layers[0].bias[0], 0),
+            "layers.0.bias",
+        ),
+    ],
+    ids=["tied", "instead", "before", "each its own", "weighted", "padded"],
+)
+@pytest.mark.parametrize("wrap", [lambda f: f, nnx.jit], ids=["eager", "jit"])
+def test_refuses_parameters_that_act_beside_their_layers(loss_fn, name, wrap):
+    # Inputs are of the width of the tied kernel.
+    model, x = dense((4, 6, 4), inputs=(4,)), jnp.ones((4, 4))
+    with pytest.raises(ValueError, match=f"got another use of '{name}'") as error:
+        wrap(value_and_grad_and_variance(loss_fn))(model, x)
+    assert_one_sentence(str(error.value))
+
+
+def time_major(m, x):
+    return jnp.tanh(m(x.swapaxes(0, 1))).swapaxes(0, 1).sum((1, 2))
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, nnx.jit], ids=["eager", "jit"])
+def test_refuses_another_axis_of_the_length_of_the_batch(wrap):
+    function = wrap(value_and_grad_and_variance(time_major))
+    message = "its 4 examples along the first axis, got another axis .* 'layers.0'"
+    with pytest.raises(ValueError, match=message) as error:
+        function(dense(), jnp.ones((4, 4, 6)))
+    assert_one_sentence(str(error.value))
+
+
+@pytest.mark.parametrize(
+    "loss_fn",
+    [
+        lambda m, x, more: m(x.reshape(4, 6)).sum(1),
+        lambda m, x, more: m(x + more).sum(1),
+        lambda m, x, more: m(x).sum(1) @ jnp.eye(4),
+    ],
+    ids=["fixed length", "of the length by chance", "constants"],
+)
+def test_allows_what_cannot_be_made_longer(loss_fn):
+    value_and_grad_and_variance(loss_fn)(dense(), jnp.ones((4, 6)), jnp.ones((4, 1)))

@@ -38,7 +38,12 @@ def makes_a_transformation(function):
     return made is optax.GradientTransformationExtraArgs
 
 
-TRANSFORMATIONS = [n for n, f in FUNCTIONS.items() if makes_a_transformation(f)]
+# What accumulates for an optimizer is what optax.MultiSteps is, with tests of its own.
+TRANSFORMATIONS = [
+    name
+    for name, function in FUNCTIONS.items()
+    if makes_a_transformation(function) and name != "multi_steps"
+]
 # What ends in `learning_rate` and `mask` is an optimizer; the others are links.
 READY = [
     name
