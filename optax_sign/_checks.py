@@ -71,19 +71,19 @@ def loss_and_aux(value: Any, has_aux: bool) -> tuple[Any, Any]:
 def check_link(name: str, value: Any) -> None:
     """Raise unless ``value`` is a transformation, and not what makes one."""
     if not isinstance(value, optax.GradientTransformation):
-        _refuse(name, "an optax.GradientTransformation", value)
+        refuse(name, "an optax.GradientTransformation", value)
 
 
 def check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
     """Raise unless ``value`` is one of ``choices``."""
     if not isinstance(value, str) or value not in choices:
-        _refuse(name, " or ".join(repr(choice) for choice in choices), value)
+        refuse(name, " or ".join(repr(choice) for choice in choices), value)
 
 
 def check_flag(name: str, value: Any) -> None:
     """Raise unless ``value`` is True or False: a number is taken for neither."""
     if not isinstance(value, bool | np.bool_):
-        _refuse(name, "True or False", value)
+        refuse(name, "True or False", value)
 
 
 def check_selection(name: str, value: Any) -> None:
@@ -95,7 +95,7 @@ def check_selection(name: str, value: Any) -> None:
     leaves = [] if callable(value) else jax.tree.leaves(value)
     traced = any(isinstance(leaf, jax.core.Tracer) for leaf in leaves)
     if traced or leaves and jax.tree_util.all_leaves([value]):
-        _refuse(name, "a tree of bools or a function of the parameters", value)
+        refuse(name, "a tree of bools or a function of the parameters", value)
 
 
 def check_float_dtype(name: str, dtype: Any) -> None:
@@ -104,7 +104,7 @@ def check_float_dtype(name: str, dtype: Any) -> None:
     An average of fewer bits than bfloat16 stops far from what it approaches.
     """
     if dtype is not None and not _is_floating(dtype):
-        _refuse(name, "None or a floating dtype of 16 to 64 bits", dtype)
+        refuse(name, "None or a floating dtype of 16 to 64 bits", dtype)
 
 
 def check_square_dtype(name: str, dtype: Any) -> None:
@@ -112,7 +112,7 @@ def check_square_dtype(name: str, dtype: Any) -> None:
     least = jnp.finfo("float32").minexp
     if dtype is None or _is_floating(dtype) and jnp.finfo(dtype).minexp <= least:
         return
-    _refuse(name, "None or a floating dtype of float32's range", dtype)
+    refuse(name, "None or a floating dtype of float32's range", dtype)
 
 
 def _is_floating(dtype: Any) -> bool:
@@ -126,7 +126,7 @@ def _is_floating(dtype: Any) -> bool:
     return jnp.issubdtype(dtype, jnp.floating) and 2 <= dtype.itemsize <= 8
 
 
-def _refuse(name: str, allowed: str, value: Any) -> NoReturn:
+def refuse(name: str, allowed: str, value: Any) -> NoReturn:
     """Raise; what may be the doing of ``optax.inject_hyperparams`` names the remedy."""
     remedy = ""
     if isinstance(value, jax.Array | bool | np.bool_):

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from optax_sign import _moments
+from optax_sign import _moments, _trees
 from optax_sign._checks import check_link
 from optax_sign._sphere import require_params
 
@@ -89,6 +89,7 @@ def keep_master_copy(
 
     def update_fn(updates, state, params=None, **extra_args):
         require_params(params, "keep_master_copy")
+        params = _trees.trained(params, updates)
 
         def present(parameter, master):
             if master is None:

@@ -11,6 +11,8 @@ import numpy as np
 from jax.sharding import PartitionSpec
 from numpy.lib.array_utils import normalize_axis_tuple
 
+from optax_sign._checks import refuse
+
 
 def _is_axes(node: Any) -> bool:
     """Tell what names axes: None, a whole number or a tuple of these."""
@@ -28,10 +30,8 @@ def _by_path(batch_axes: Any) -> dict[Any, Any]:
     named = dict(jax.tree.leaves_with_path(batch_axes, is_leaf=_is_axes))
     for axes in named.values():
         if not _is_axes(axes):
-            raise ValueError(
-                "batch_axes must be None, axes (whole numbers), a tree of these or a "
-                f"function to one, got {axes!r}."
-            )
+            allowed = "None, axes (whole numbers), a tree of these or a function to one"
+            refuse("batch_axes", allowed, axes)
     return named
 
 

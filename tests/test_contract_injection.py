@@ -15,8 +15,9 @@ import optax_sign
 from .catalogue import ROWS, matrices
 from .steps import GRADIENTS, PARAMS, VARIANCES, assert_close
 
-# For each optimizer and link the first row, which has the fewest options.
-FACTORIES = {row.public_name: row for row in reversed(ROWS)}
+# For each optimizer and link the row with the fewest options.
+BY_OPTIONS = sorted(ROWS, key=lambda row: len(row.options), reverse=True)
+FACTORIES = {row.public_name: row for row in BY_OPTIONS}
 
 
 def by_name(params):
@@ -39,6 +40,8 @@ ALTERNATIVES = {
     "factor": ["sign", "erf"],
     "variance": ["moving_average", "mini_batch"],
     "direction": [None, optax.scale_by_sign()],
+    "batch_axes": [],  # for static_args alone, as tests/test_stacked_layers.py has it
+    "optimizer": [optax_sign.ssd(0.125)],
     "inner": [optax_sign.scale_by_resilience()],
     "decay_every": [2, np.int32(2), 2.0],
     "radius": [None, 2.0],
@@ -67,15 +70,14 @@ def step(tx):
     update = optax.with_extra_args_support(tx).update
     state = tx.init(PARAMS)
     updates, state = update(GRADIENTS[0], state, PARAMS, variance=VARIANCES[0])
-    return updates, getattr(state, "inner_state", state)
+    return updates, state.inner_state if hasattr(state, "hyperparams") else state
 
 
 def inject(name, argument, value, static_args):
     """A step, eager, and traced as jit does, which has tracers for numbers."""
     factory = FACTORIES[name].factory
-    tx = optax.inject_hyperparams(factory, static_args)(
-        **options(name, argument, value)
-    )
+    static = {static_args, "batch_axes"} & {*inspect.signature(factory).parameters}
+    tx = optax.inject_hyperparams(factory, static)(**options(name, argument, value))
     found = step(tx)
     if ALTERNATIVES[argument] is not NUMBER:  # numbers are tracers beside all others
         traced = jax.eval_shape(lambda: step(tx))
@@ -93,7 +95,7 @@ def test_an_argument_does_what_it_does_without_or_is_refused(name, argument, val
     scheduled = callable(value) and not refused
     number = value(0) if scheduled else value
     plain = step(FACTORIES[name].factory(**options(name, argument, number)))
-    injected = inject(name, argument, value, argument if refused else ())
+    injected = inject(name, argument, value, argument if refused else "")
     assert dtypes(injected) == dtypes(plain)
     assert_close(injected, plain)
     if refused:

@@ -183,7 +183,7 @@ def test_another_key_tries_other_sizes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"samples": 0}, r"samples must lie in \[1, inf\), got 0"),
+        ({"samples": 0}, r"samples must lie in \[1, .*\), got 0"),
         ({"tolerance": 0.0}, r"tolerance must lie in \(0, 1\), got 0\.0"),
         ({"tolerance": 1.0}, r"tolerance .* got 1\.0"),
     ],

@@ -229,7 +229,7 @@ def test_what_are_no_axes_is_refused(factory, wrong):
         lambda **options: optax_sign.scale_by_sphere_learning_rate(0.1, **options),
         lambda **options: scale_by_resilience(scope="global", **options),
         lambda **options: optax_sign.adarem(0.1, scope="global", **options),
-        lambda **options: adarem_s(0.1, True, scope="global", **options),
+        lambda **options: adarem_s(0.1, jnp.ndim, scope="global", **options),
     ],
 )
 def test_the_whole_tree_has_no_layers(factory):

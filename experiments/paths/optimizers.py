@@ -5,6 +5,7 @@ Weight decay is none, as it would move the minimum that is looked for.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import optax
 
@@ -12,6 +13,17 @@ import optax_sign
 from experiments.errors import unknown
 from experiments.paths import inner_state
 from experiments.paths.tunable import Call, Choice, Method, Slider
+
+
+class _Everything:
+    """The whole of the parameters, as the copied expression says it."""
+
+    def __call__(self, _: Any) -> bool:
+        return True
+
+    def __repr__(self) -> str:
+        return "lambda _: True"
+
 
 RATE = Slider("learning_rate", 1e-5, 100.0, 0.01, True, "gradient")
 STRIDE = Slider("learning_rate", 1e-4, 10.0, 0.1, True, "stride")
@@ -153,7 +165,7 @@ METHODS: Mapping[str, Method] = {
         Call(
             optax_sign.adarem_s,
             (RATE, BETA, FADING),
-            fixed=(("scale_invariant", True),),
+            fixed=(("scale_invariant", _Everything()),),
         ),
         "AdaRem that is bent back to its distance from the origin after each step, at "
         "a rate over the square of the length the weights would have otherwise. It is "

@@ -56,7 +56,7 @@ class Call:
     function: Callable[..., optax.GradientTransformation]
     options: tuple[Slider | Choice, ...] = ()
     parts: tuple["Call", ...] = ()
-    fixed: tuple[tuple[str, Value], ...] = ()
+    fixed: tuple[tuple[str, Any], ...] = ()
 
     def build(self, values: Mapping[str, Any]) -> optax.GradientTransformation:
         """The optimizer; numbers may be tracers."""

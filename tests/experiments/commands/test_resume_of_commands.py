@@ -1,5 +1,6 @@
 """Runs that were interrupted or damaged, as the command line treats them."""
 
+import json
 import shutil
 
 import pytest
@@ -14,6 +15,7 @@ from tests.experiments.command_cases import (
     interrupt_at,
 )
 from tests.experiments.messages import assert_one_sentence
+from tests.experiments.stored_runs import forge
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -61,13 +63,13 @@ def of_another_configuration(folder):
     other = shutil.copytree(folder, folder.with_name("0" * 16))
     shutil.rmtree(folder)
     other.rename(folder)
-    text = (folder / "config.json").read_text()
-    (folder / "config.json").write_text(text.replace('"seed": 0', '"seed": 1'))
+    run = json.loads((folder / "config.json").read_text())["run"]
+    forge(folder / "config.json", run=run | {"seed": 1})
 
 
 def with_the_checkpoint_of_another(folder):
     for path in (folder / "checkpoints").glob("*/manifest.json"):
-        path.write_text(path.read_text().replace(folder.name, "0" * 16))
+        forge(path, run="0" * 16)
 
 
 def with_corrupt_metrics(folder):
